@@ -1,0 +1,1 @@
+"""The `alternax` command: thin, every verb calls a public function."""

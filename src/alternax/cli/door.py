@@ -1,0 +1,34 @@
+"""How the command meets its user: errors as one message and exit code 2, never a traceback for a mistake of theirs."""
+
+import functools
+from collections.abc import Callable
+
+import typer
+
+INTERRUPTED = 130
+
+
+def door(verb: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a verb so that bad input ends in `error: ...` on standard error."""
+
+    @functools.wraps(verb)
+    def wrapped(*args, **kwargs) -> None:
+        try:
+            verb(*args, **kwargs)
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except (ValueError, OSError, RuntimeError) as error:
+            from alternax.core.errors import InputError, ModelFileError, TrainingError
+
+            if not isinstance(error, InputError | ModelFileError | TrainingError | OSError):
+                raise
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from None
+
+    return wrapped
+
+
+def names(listed: str | None) -> list[str] | None:
+    """Column names from a comma-separated option."""
+    return None if listed is None else [name.strip() for name in listed.split(",") if name.strip()]

@@ -1,0 +1,151 @@
+"""What the verbs do once their options are read."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import typer
+
+import alternax as ax
+from alternax.core.errors import InputError
+from alternax.data.calendar import default_calendar
+from alternax.data.schema import Schema
+from alternax.data.sequences import Sequences
+from alternax.fitted import Fitted
+
+MODELS = ("alternator",)
+
+
+def fit(
+    data: Path,
+    out: Path,
+    *,
+    model: str,
+    horizon: int,
+    context: int | None,
+    latent_dim: int,
+    steps: int,
+    seed: int,
+    columns: dict[str, Any],
+) -> None:
+    """Train on a CSV file and save."""
+    if model not in MODELS:
+        raise InputError(f"--model {model} is not known: choose one of {', '.join(MODELS)}.")
+    if horizon < 1:
+        raise InputError(f"--horizon must be at least 1; found {horizon}.")
+    _writable(out)
+    table = Sequences.from_csv(data, **{k: v for k, v in columns.items() if v is not None})
+    if table.schema.time_kind == "datetime":
+        table = table.with_calendar(*default_calendar(table.schema.step))
+    typer.echo(f"data: {table}", err=True)
+    net = ax.Alternator(
+        table.obs_dim, latent_dim=latent_dim, control_dim=table.control_dim, context=context, key=jax.random.key(seed)
+    )
+    fitted = ax.fit(net, table, objective=ax.Elbo() + ax.RolloutScore("crps", horizon=horizon), steps=steps, seed=seed)
+    fitted.save(out)
+    typer.echo(f"{_training(fitted)}\nsaved to {out}")
+
+
+def forecast(
+    run: Path, out: Path, *, horizon: int, samples: int, data: Path | None, future: Path | None, seed: int
+) -> None:
+    """Forecast from a run, or from the end of other data of the same columns."""
+    fitted = ax.load(run)
+    _writable(out)
+    table = None if data is None else _read(data, fitted.schema)
+    controls = None if future is None else _controls(future, fitted.schema)
+    result = fitted.forecast(table, horizon=horizon, samples=samples, controls=controls, seed=seed)
+    _write(result.to_frame(), out)
+
+
+def impute(run: Path, data: Path, out: Path, *, samples: int, seed: int) -> None:
+    """Fill the gaps of a CSV file."""
+    fitted = ax.load(run)
+    _writable(out)
+    _write(fitted.impute(_read(data, fitted.schema), samples=samples, seed=seed).to_frame(), out)
+
+
+def backtest(
+    run: Path, data: Path, out: Path | None, *, horizon: int, stride: int, start: str | None, samples: int, seed: int
+) -> None:
+    """Score forecasts on data that go beyond the training data."""
+    fitted = ax.load(run)
+    if out is not None:
+        _writable(out)
+    scores = fitted.backtest(
+        _read(data, fitted.schema), horizon=horizon, stride=stride, start=start, samples=samples, seed=seed
+    ).to_frame()
+    typer.echo(scores.to_string(index=False, float_format=lambda v: f"{v:.4f}"))
+    if out is not None:
+        _write(scores, out)
+
+
+def info(run: Path) -> None:
+    """Describe a run."""
+    fitted = ax.load(run)
+    model, schema = fitted.model, fitted.schema
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(model) if hasattr(leaf, "size"))
+    lines = (
+        f"model      {type(model).__name__}, {parameters:,} parameters, context {model.context or 'all rows'}",
+        f"columns    {', '.join(schema.values[:8])}{' ...' if len(schema.values) > 8 else ''} ({len(schema.values)})",
+        f"covariates {', '.join(schema.covariates) or 'none'}",
+        f"controls   {', '.join((*schema.controls, *schema.calendar)) or 'none'}",
+        f"series     {len(schema.ids)}",
+        f"step       {schema.step}",
+        f"training   {_training(fitted)}",
+    )
+    typer.echo("\n".join(lines))
+
+
+def _training(fitted: Fitted) -> str:
+    record = fitted.record
+    best = (
+        f", best validation loss {min(record.valid_loss):.4f} at step {record.best_step}" if record.valid_loss else ""
+    )
+    note = f" ({record.note})" if record.note else ""
+    return f"{record.steps} steps in {record.seconds:.0f} s, {record.stopped}{best}{note}"
+
+
+def _read(path: Path, schema: Schema) -> Sequences:
+    """A CSV file by the columns of the training data."""
+    roles = {
+        "values": schema.values,
+        "covariates": schema.covariates,
+        "controls": schema.controls,
+        "static": schema.static,
+    }
+    options: dict[str, Any] = {name: list(columns) for name, columns in roles.items() if columns}
+    if schema.layout == "long":
+        options["id"] = schema.id_name
+    if schema.time_kind != "index":
+        options["time"] = schema.time_name
+    return Sequences.from_csv(path, calendar=schema.calendar, kinds=list(schema.kinds), **options)
+
+
+def _controls(path: Path, schema: Schema):
+    import pandas as pd
+
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: give a CSV file with the columns {', '.join(schema.controls)}.")
+    frame = pd.read_csv(path)
+    absent = [name for name in schema.controls if name not in frame]
+    if absent:
+        raise InputError(f"{path} lacks the control {absent[0]!r}: it needs the columns {', '.join(schema.controls)}.")
+    return frame[list(schema.controls)].to_numpy(float)
+
+
+def _writable(path: Path) -> None:
+    """Find out before the work, not after it."""
+    folder = path if path.is_dir() else path.absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".alternax-write-test"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}. Choose another --out.") from error
+
+
+def _write(frame: Any, out: Path) -> None:
+    (frame if hasattr(frame, "to_csv") else frame.to_pandas()).to_csv(out, index=False)
+    typer.echo(f"{len(frame):,} rows written to {out}")

@@ -1,0 +1,1 @@
+"""Protocols and containers that everything else is written against."""

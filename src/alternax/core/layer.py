@@ -1,0 +1,63 @@
+"""The protocol of sequence layers: causal maps over time with a parallel form and a one-step form that agree."""
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
+
+LayerState = Any
+
+
+class Layer(eqx.Module):
+    """A causal map `(time, dim) -> (time, dim)` of ONE unbatched sequence; batch it with `jax.vmap`.
+
+    Attributes:
+        dim: Width of input and output.
+    """
+
+    dim: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def init_state(self) -> LayerState:
+        """The state before the first step."""
+
+    @abstractmethod
+    def __call__(
+        self,
+        x: Float[Array, "time dim"],
+        state: LayerState | None = None,
+        *,
+        valid: Bool[Array, "time"] | None = None,
+        resets: Bool[Array, "time"] | None = None,
+        dt: Float[Array, "time"] | None = None,
+        keep: Int[Array, "kept"] | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "time dim"], LayerState]:
+        """Outputs for all rows, and the state after the rows `keep` stacked (default: after the last row, unstacked).
+
+        Where `valid` is False the state is held and the output is finite but means nothing; where `resets` is True (and
+        the row is valid) the state is that of `init_state` before the row is taken in.
+        """
+
+    @abstractmethod
+    def step(
+        self, x_t: Float[Array, "dim"], state: LayerState, *, dt: Scalar | None = None, key: PRNGKeyArray | None = None
+    ) -> tuple[Float[Array, "dim"], LayerState]:
+        """One row: output and next state; equal to `__call__` row by row."""
+
+
+class Mixer(eqx.Module):
+    """A map over time that sees both ways: call only, refused wherever a causal layer is needed.
+
+    Attributes:
+        dim: Width of input and output.
+    """
+
+    dim: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def __call__(
+        self, x: Float[Array, "time dim"], *, valid: Bool[Array, "time"] | None = None, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "time dim"]:
+        """Outputs for all rows; rows where `valid` is False are neither read nor meaningful."""

@@ -1,0 +1,142 @@
+"""Time stamps of any make as UTC nanoseconds or numbers, and back to the zone they were written in."""
+
+import re
+import warnings
+from datetime import date
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alternax.core.errors import InputError
+
+DATED = re.compile(r"\d.*\D.*\d")  # at least two numbers
+AMBIGUOUS = re.compile(r"^\d{1,2}[/.]\d{1,2}[/.]\d{2,4}")
+
+
+def parse_times(values: Any, what: str) -> tuple[np.ndarray, str | None]:
+    """One-dimensional time stamps as datetime64[ns] in UTC or as numbers, and the name of their zone.
+
+    Missing stamps stay NaT or NaN, for the caller to refuse.
+    """
+    if isinstance(values, pd.Series | pd.Index) and isinstance(values.dtype, pd.PeriodDtype):
+        values = pd.PeriodIndex(values).to_timestamp()
+    array = values if isinstance(values, pd.DatetimeIndex) else _as_array(values)
+    if array.ndim != 1:
+        raise InputError(f"{what}: expected a one-dimensional list of time stamps, found shape {array.shape}.")
+    if isinstance(array, np.ndarray) and array.dtype.kind in "iuf":
+        return array.astype(np.float64 if array.dtype.kind == "f" else np.int64), None
+    index = array if isinstance(array, pd.DatetimeIndex) else _to_datetime(array, what)
+    zone = None if index.tz is None else str(index.tz)
+    return _nanoseconds(index if zone is None else index.tz_convert("UTC").tz_localize(None), what), zone
+
+
+def _as_array(values: Any) -> np.ndarray | pd.DatetimeIndex:
+    if isinstance(values, pd.Series) and isinstance(values.dtype, pd.DatetimeTZDtype):
+        return pd.DatetimeIndex(values)
+    array = np.asarray(values)
+    return array if array.dtype.kind in "iufM" else np.asarray(values, dtype=object)
+
+
+def _to_datetime(array: np.ndarray, what: str) -> pd.DatetimeIndex:
+    """Parse; text in which day and month could be exchanged is read only if one order is possible."""
+    first = next((v for v in array if not pd.isna(v)), None)
+    if isinstance(first, bool | np.bool_ | int | float):
+        raise InputError(f"{what}: expected time stamps or numbers, found a mixture that starts with {first!r}.")
+    parsed = _try_parse(array)
+    if isinstance(first, str) and AMBIGUOUS.match(first):
+        day_first = _try_parse(array, dayfirst=True)
+        if parsed is not None and day_first is not None and not parsed.equals(day_first):
+            raise InputError(
+                f"{what}: {first!r} may have the month or the day first; "
+                "convert the column with pandas.to_datetime(..., format=...)."
+            )
+        parsed = day_first if parsed is None else parsed
+    if parsed is None:
+        raise InputError(
+            f"{what}: cannot read {_first_unreadable(array)!r} as a time stamp; "
+            "convert the column with pandas.to_datetime."
+        )
+    return parsed
+
+
+def _try_parse(array: np.ndarray, dayfirst: bool = False) -> pd.DatetimeIndex | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        for utc, form in product((False, True), (None, "ISO8601")):  # offsets that change parse only as UTC
+            try:
+                parsed = pd.to_datetime(array, dayfirst=dayfirst, utc=utc, format=form)
+            except (ValueError, TypeError, OverflowError):
+                continue
+            if isinstance(parsed, pd.DatetimeIndex):
+                return parsed
+    return None
+
+
+def _first_unreadable(array: np.ndarray) -> Any:
+    parsed = pd.to_datetime(pd.Series(array, dtype=object), errors="coerce", format="mixed", utc=True)
+    bad = parsed.isna().to_numpy() & ~pd.isna(array)
+    return array[bad.argmax()] if bad.any() else array[0]
+
+
+def looks_like_times(values: Any) -> bool:
+    """Whether a column of objects or text holds time stamps: the first entries decide quickly, then all must parse."""
+    array = np.asarray(values, dtype=object)
+    array = array[~pd.isna(array)]
+    first = array[:5]
+    if len(first) == 0 or not all(isinstance(v, date) or (isinstance(v, str) and DATED.search(v)) for v in first):
+        return False
+    return all(any(_try_parse(part, day_first) is not None for day_first in (False, True)) for part in (first, array))
+
+
+def _nanoseconds(index: pd.DatetimeIndex, what: str) -> np.ndarray:
+    try:
+        return index.as_unit("ns").to_numpy()
+    except (pd.errors.OutOfBoundsDatetime, OverflowError) as error:
+        raise InputError(f"{what}: time stamps must lie between the years 1678 and 2261: {error}.") from error
+
+
+def to_local(times: np.ndarray, zone: str | None) -> np.ndarray:
+    """Wall-clock times in the zone, of UTC times of any shape."""
+    if zone is None:
+        return times
+    index = pd.DatetimeIndex(times.ravel()).tz_localize("UTC").tz_convert(zone).tz_localize(None)
+    return index.as_unit("ns").to_numpy().reshape(times.shape)
+
+
+def to_utc(times: np.ndarray, zone: str | None) -> np.ndarray:
+    """UTC times of wall-clock times; hours that do not exist move forward, doubled ones are the later."""
+    if zone is None:
+        return times
+    later = np.zeros(times.size, bool)
+    index = pd.DatetimeIndex(times.ravel()).tz_localize(zone, ambiguous=later, nonexistent="shift_forward")
+    return index.tz_convert("UTC").tz_localize(None).as_unit("ns").to_numpy().reshape(times.shape)
+
+
+def in_zone(times: np.ndarray, zone: str | None) -> pd.DatetimeIndex:
+    """UTC times as a pandas index in their zone, in microseconds unless that would lose something."""
+    index = pd.DatetimeIndex(times)
+    coarse = index.as_unit("us")
+    index = coarse if ((coarse == index) | index.isna()).all() else index
+    return index if zone is None else index.tz_localize("UTC").tz_convert(zone)
+
+
+def shown(time: np.datetime64 | float) -> str:
+    """A time stamp in an error message."""
+    if not isinstance(time, np.datetime64):
+        return f"{time:g}"
+    return str(pd.Timestamp(time)).removesuffix(" 00:00:00")
+
+
+def parse_time(value: Any, zone: str | None) -> np.datetime64:
+    """One time stamp as UTC; without a zone of its own it is meant in `zone`."""
+    try:
+        stamp = pd.Timestamp(value)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"Cannot read {value!r} as a time stamp: expected something like '2012-01' or a datetime."
+        ) from error
+    if stamp.tz is None and zone is not None:
+        stamp = stamp.tz_localize(zone)
+    return (stamp if stamp.tz is None else stamp.tz_convert("UTC").tz_localize(None)).as_unit("ns").to_datetime64()

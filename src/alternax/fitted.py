@@ -1,0 +1,290 @@
+"""A trained model with everything needed to use it: the user's door to every task."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from alternax import tasks
+from alternax.core.errors import InputError
+from alternax.core.model import LatentModel, Model, counted
+from alternax.core.record import TrainingRecord
+from alternax.core.sequence import Sequence
+from alternax.data.schema import Schema
+from alternax.data.sequences import Sequences
+from alternax.data.transforms import Transform
+from alternax.tasks.results import Backtest, Decoded, Filtered, Forecast, Imputed, LogProb, Samples
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model, the transforms it was trained behind, and the end of its training data.
+
+    Every task takes data in their own units and answers in them; `seed` makes it repeatable and is kept in the result.
+
+    Attributes:
+        model: The trained model, in scaled units.
+        transform: Elementwise transform of the observations.
+        target_transform: The same for the targets.
+        schema: Names, kinds and time of the training data.
+        record: History of the training.
+        tail: The last rows of the training data, from which `forecast()` goes on.
+    """
+
+    model: Model
+    transform: Transform
+    target_transform: Transform
+    schema: Schema
+    record: TrainingRecord
+    tail: Sequences
+
+    def forecast(
+        self,
+        data: Sequences | None = None,
+        *,
+        horizon: int,
+        samples: int = 200,
+        controls=None,
+        times=None,
+        seed: int = 0,
+    ) -> Forecast:
+        """Joint sample paths of the next `horizon` rows after the end of `data` (default: of the training data).
+
+        Args:
+            data: Series of the training data's columns; any length of history.
+            horizon: Rows ahead, at least 1.
+            samples: Sample paths.
+            controls: Future values of the data's own controls, `(horizon, controls)` or with a leading series axis.
+            times: Time stamps of the rows ahead; default the usual step on from the last row.
+            seed: Seed of the draws.
+
+        Raises:
+            InputError: If horizon or samples is not positive, or future controls are missing.
+
+        Example:
+            >>> fitted.forecast(horizon=12, samples=100).quantile([0.1, 0.9])
+        """
+        _positive(horizon=horizon, samples=samples)
+        data = self.tail if data is None else self._check(data)
+        if self.model.context is not None:
+            data = data.tail(self.model.context)
+        ahead = data.future_times(horizon) if times is None else _per_series(times, data.series)
+        future = data.future_controls(horizon, controls=controls, times=ahead)
+        dts = data.future_dt(horizon, times=ahead)
+        paths = tasks.forecast.forecast(
+            self.model,
+            self._scaled(data),
+            controls=jnp.asarray(future, float),
+            dts=jnp.asarray(dts, float),
+            samples=samples,
+            key=jax.random.key(seed),
+        )
+        values = self.transform.inverse(np.asarray(paths, float), ahead, data.schema.ids)
+        return Forecast(samples=values, times=ahead, schema=data.schema, batched=data.batched, seed=seed)
+
+    def backtest(
+        self,
+        data: Sequences,
+        *,
+        horizon: int,
+        stride: int = 1,
+        start: int | str | datetime | None = None,
+        stop: int | None = None,
+        samples: int = 100,
+        seed: int = 0,
+    ) -> Backtest:
+        """Forecasts from every `stride`-th origin after the training data, scored against what followed.
+
+        Args:
+            data: The whole series, training part included, so that the first origins have their history.
+            horizon: Rows ahead of every origin.
+            stride: Rows between origins.
+            start: First origin: the number of rows known, or the time stamp of the first row to forecast. Default:
+                the end of the training data.
+            stop: No origin at or after this row; default so that every horizon lies inside the data.
+            samples: Sample paths per origin.
+            seed: Seed of the draws.
+        """
+        _positive(horizon=horizon, stride=stride, samples=samples)
+        data = self._check(data)
+        first = self._start_row(data, start)
+        total = int(data.lengths.min())
+        origins = np.arange(first, min(total - horizon + 1, total if stop is None else stop), stride)
+        needed = self.model.context or 1
+        if len(origins) == 0:
+            raise InputError(
+                f"no origin to test from: the first is row {first}, the data have {total} "
+                f"rows and the horizon is {horizon}."
+            )
+        if origins[0] < needed:
+            raise InputError(
+                f"the first origin is row {origins[0]}, but the model needs {needed} rows "
+                f"before it: give start={needed} or later."
+            )
+        paths = tasks.forecast.forecast_origins(
+            self.model,
+            self._scaled(data),
+            jnp.asarray(origins),
+            horizon=horizon,
+            samples=samples,
+            key=jax.random.key(seed),
+        )
+        rows = origins[:, None] + np.arange(horizon)
+        times = data.times[:, rows].reshape(data.series, -1)
+        flat = np.asarray(paths, float).reshape(samples, data.series, rows.size, -1)
+        shape = (data.series, len(origins), horizon, data.obs_dim)
+        values = self.transform.inverse(flat, times, data.schema.ids).reshape(samples, *shape)
+        truth = np.where(data.observed & data.valid[..., None], data.x, np.nan)[:, rows]
+        return Backtest(
+            samples=values,
+            truth=truth,
+            origins=origins,
+            times=times.reshape(shape[:3]),
+            schema=data.schema,
+            batched=data.batched,
+            seed=seed,
+        )
+
+    def filter(self, data: Sequences, *, seed: int = 0) -> Filtered:
+        """Mean and variance of the latent after every row given the rows up to it."""
+        data = self._check(data)
+        mean, var = tasks.infer.filter_latents(self._latent(), self._scaled(data), key=jax.random.key(seed))
+        return Filtered(
+            mean=np.asarray(mean),
+            var=np.asarray(var),
+            times=data.times,
+            valid=data.valid,
+            schema=data.schema,
+            batched=data.batched,
+            seed=seed,
+        )
+
+    def decode(self, data: Sequences, *, seed: int = 0) -> Decoded:
+        """Targets at every row given the rows up to it, with their standard deviation."""
+        data = self._check(data)
+        mean, std = (
+            np.asarray(a, float)
+            for a in tasks.infer.decode(self._latent(), self._scaled(data), key=jax.random.key(seed))
+        )
+        ids, back = data.schema.ids, self.target_transform.inverse
+        centre = back(mean, data.times, ids)
+        width = 0.5 * (back(mean + std, data.times, ids) - back(mean - std, data.times, ids))
+        return Decoded(
+            mean=centre,
+            std=width,
+            times=data.times,
+            valid=data.valid,
+            schema=data.schema,
+            batched=data.batched,
+            seed=seed,
+        )
+
+    def impute(self, data: Sequences, *, samples: int = 50, lag: int = 128, seed: int = 0) -> Imputed:
+        """Joint draws of the missing entries given the observed ones, which are returned as they are.
+
+        Args:
+            data: Series with gaps.
+            samples: Draws.
+            lag: How many later rows may speak on a draw.
+            seed: Seed of the draws.
+        """
+        _positive(samples=samples, lag=lag)
+        data = self._check(data)
+        paths = tasks.infer.impute(self.model, self._scaled(data), samples=samples, lag=lag, key=jax.random.key(seed))
+        values = self.transform.inverse(np.asarray(paths, float), data.times, data.schema.ids)
+        values = np.where(data.observed, data.x, values)
+        return Imputed(
+            samples=values,
+            observed=data.observed,
+            times=data.times,
+            valid=data.valid,
+            schema=data.schema,
+            batched=data.batched,
+            seed=seed,
+        )
+
+    def sample(self, *, length: int, samples: int = 10, seed: int = 0) -> Samples:
+        """Series generated from nothing, with time stamps that follow the end of the training data."""
+        _positive(length=length, samples=samples)
+        start = self.tail.take([0])
+        times = start.future_times(length)
+        controls = start.future_controls(length, times=times)[0]
+        paths = tasks.infer.sample(
+            self.model,
+            length=length,
+            controls=jnp.asarray(controls, float),
+            dts=jnp.ones(length),
+            samples=samples,
+            key=jax.random.key(seed),
+        )
+        values = self.transform.inverse(np.asarray(paths, float)[:, None], times, start.schema.ids)
+        return Samples(samples=values, times=times, schema=start.schema, batched=start.batched, seed=seed)
+
+    def log_prob(self, data: Sequences, *, particles: int = 256, seed: int = 0) -> LogProb:
+        """Particle estimate of log p(x) in data units, one value a series, with its standard error.
+
+        Counted are the observed entries, for a model with a context those after the rows that set the scale.
+        """
+        _positive(particles=particles)
+        data = self._check(data)
+        series = self._scaled(data)
+        value, error = tasks.infer.log_prob(self.model, series, particles=particles, key=jax.random.key(seed))
+        counts = np.asarray(jax.vmap(lambda seq: counted(seq, self.model.context))(series))
+        slope = self.transform.log_jacobian(np.where(data.observed, data.x, 1.0), data.times, data.schema.ids)
+        jacobian = np.where(counts, slope, 0.0).sum((1, 2))
+        return LogProb(
+            value=np.asarray(value, float) + jacobian,
+            standard_error=np.asarray(error, float),
+            ids=data.schema.ids,
+            batched=data.batched,
+            seed=seed,
+        )
+
+    def save(self, folder) -> None:
+        """Write the run to `folder` (config.json and safetensors); `alternax.load` reads it back."""
+        from alternax.saving import save
+
+        save(self, folder)
+
+    def with_model(self, model: Model) -> "Fitted":
+        """The same run with another model in it, e.g. one with another gap rule."""
+        return replace(self, model=model)
+
+    def _check(self, data: Sequences) -> Sequences:
+        if not isinstance(data, Sequences):
+            raise TypeError(
+                f"expected alternax Sequences, found {type(data).__name__}: make them with "
+                "Sequences.from_frame, from_numpy or from_xarray."
+            )
+        return data.like(self.schema)
+
+    def _scaled(self, data: Sequences) -> Sequence:
+        return self.transform.apply(data).arrays()
+
+    def _latent(self) -> LatentModel:
+        if not isinstance(self.model, LatentModel):
+            raise InputError(f"a {type(self.model).__name__} has no latent vector to filter or decode.")
+        return self.model
+
+    def _start_row(self, data: Sequences, start) -> int:
+        if isinstance(start, (int, np.integer)):
+            return int(start)
+        times = data.times[0, : data.lengths[0]]
+        if start is None:
+            trained_until = self.tail.times[0, self.tail.lengths[0] - 1]
+            return int(np.searchsorted(times, trained_until, side="right"))
+        return data.split(start)[0].lengths.max()
+
+
+def _positive(**counts: int) -> None:
+    for name, value in counts.items():
+        if not isinstance(value, (int, np.integer)) or value < 1:
+            raise InputError(f"{name} must be an integer of at least 1; found {value!r}.")
+
+
+def _per_series(times, series: int) -> Array:
+    times = np.asarray(times)
+    return np.broadcast_to(times, (series, *times.shape)) if times.ndim == 1 else times

@@ -1,0 +1,80 @@
+"""The residual block around a sequence layer: y = x + GLU(GELU(layer(norm(x)))), as in S4D, S5 and the LRU paper."""
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
+
+from alternax.core.errors import InputError
+from alternax.core.layer import Layer, LayerState, Mixer
+from alternax.layers.inputs import check_row, check_rows
+
+
+class Block(Layer):
+    """Pre-norm residual block: layer norm, the layer, GELU, a gated linear unit, and the input added back.
+
+    Attributes:
+        dim: Width of input and output.
+    """
+
+    dim: int = eqx.field(static=True)
+    norm: eqx.nn.LayerNorm
+    layer: Layer
+    gate: eqx.nn.Linear
+
+    def __init__(self, layer: Layer, *, key: PRNGKeyArray):
+        """Wraps `layer`.
+
+        Args:
+            layer: Any causal layer.
+            key: JAX random key of the gated linear unit's weights.
+
+        Raises:
+            InputError: `layer` is not a `Layer`.
+
+        Example:
+            >>> block = Block(LRU(4, key=jax.random.key(0)), key=jax.random.key(1))
+        """
+        check_causal("Block", layer)
+        self.dim = layer.dim
+        self.norm = eqx.nn.LayerNorm(layer.dim)
+        self.layer = layer
+        self.gate = eqx.nn.Linear(layer.dim, 2 * layer.dim, key=key)
+
+    def init_state(self) -> LayerState:
+        """The layer's."""
+        return self.layer.init_state()
+
+    def __call__(
+        self,
+        x: Float[Array, "time dim"],
+        state: LayerState | None = None,
+        *,
+        valid: Bool[Array, "time"] | None = None,
+        resets: Bool[Array, "time"] | None = None,
+        dt: Float[Array, "time"] | None = None,
+        keep: Int[Array, "kept"] | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "time dim"], LayerState]:
+        """See `Layer`."""
+        check_rows(self, x, valid=valid, resets=resets, dt=dt)
+        y, state = self.layer(jax.vmap(self.norm)(x), state, valid=valid, resets=resets, dt=dt, keep=keep, key=key)
+        return x + jax.vmap(self._gated)(y), state
+
+    def step(
+        self, x_t: Float[Array, "dim"], state: LayerState, *, dt: Scalar | None = None, key: PRNGKeyArray | None = None
+    ) -> tuple[Float[Array, "dim"], LayerState]:
+        """See `Layer`."""
+        check_row(self, x_t, state)
+        y_t, state = self.layer.step(self.norm(x_t), state, dt=dt, key=key)
+        return x_t + self._gated(y_t), state
+
+    def _gated(self, y_t: Float[Array, "dim"]) -> Float[Array, "dim"]:
+        return jax.nn.glu(self.gate(jax.nn.gelu(y_t)))
+
+
+def check_causal(where: str, layer: object) -> None:
+    """Only a `Layer` runs forward in time row by row."""
+    if isinstance(layer, Mixer):
+        raise InputError(f"{where}: {type(layer).__name__} is a Mixer, which reads future rows; give a Layer.")
+    if not isinstance(layer, Layer):
+        raise InputError(f"{where}: expected a Layer, found {layer!r}.")

@@ -1,0 +1,277 @@
+"""The Alternator (arXiv 2405.11848): an OTN that emits x_t from z_{t-1} and an FTN that takes x_t into z_t.
+
+    x_t = base_t + f(z_{t-1}, c_t) + noise                                          OTN
+    z_t = sqrt(a_t) g(x_{1:t}, c_t) + sqrt(1 - a_t - sz^2) z_{t-1} + sz e_t         FTN
+
+f and g are any causal bodies; with `noise="paper"`, no residual and memoryless bodies this is the paper's model.
+Given x the
+latent recurrence is linear, so an observed sequence takes one call of g, one linear scan and one call of f.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+from numpyro.distributions import Distribution
+
+from alternax.core.emission import complete, observed_log_prob
+from alternax.core.model import LatentModel, counted, draw_key, latent_key, sample_rollout, scan_unroll
+from alternax.core.sequence import Sequence
+from alternax.models.alternator import build
+from alternax.models.alternator.alpha import Alpha
+from alternax.models.alternator.noise import Noise
+from alternax.models.alternator.parallel import gather, moments, run
+from alternax.models.alternator.residual import Residual
+from alternax.models.alternator.state import AlternatorState
+from alternax.nets.body import Body
+from alternax.nets.context_scale import ContextScale, ContextState
+from alternax.nets.operator import Operator
+
+
+class Alternator(LatentModel):
+    """An Alternator with every part of its family that is closed form given x.
+
+    Args:
+        obs_dim: Number of observed features.
+        latent_dim: Length of z.
+        target_dim: Number of target features to decode; 0 for none.
+        control_dim: Number of control features (`data.control_dim`), seen by both networks.
+        ftn: Body of g: a layer name ("lru", "gru", ...), "mlp", "affine", or a `Layer`.
+        otn: Body of f, likewise.
+        width: Width of both bodies.
+        depth: Layers of the bodies (hidden layers of an "mlp").
+        alpha: "multiscale" (learned per latent dimension, half-lives log-spaced from 1 to 100 steps at the start),
+            "learned" (one scalar), a number, or an array over time (its last value serves later steps).
+        sigma_z: Standard deviation of the latent noise; 0 <= alpha <= 1 - sigma_z^2.
+        noise: "state", "learned", "lowrank" or "paper"; see `Noise`.
+        sigma_x: Observation noise of the paper, start value of the learned kinds, in scaled units.
+        rank: Common noise factors of "lowrank" without an operator.
+        residual: "change", "carry" or None; see `Residual`.
+        operator: Fixed observation operator; f then emits its coordinates and g reads them.
+        flow: None (the recurrences count rows), or "decay" for irregular times: between rows z decays by
+            exp(-lambda dt), lambda >= 0 learned per dimension, and recurrent bodies see the elapsed time.
+        context: Scale every series causally by its first `context` rows; None leaves scaling to the data's transform.
+        gap: "hold" (missing rows leave the state untouched; parallel) or "draw" (missing entries are the OTN's own
+            draws, the paper's rule; sequential).
+        decode: "latent" (targets are the first coordinates of z) or "head" (an MLP reads them off z).
+        key: Key of the initial weights.
+
+    Raises:
+        InputError: Naming the bound or shape that is broken.
+
+    Example:
+        >>> model = Alternator(3, latent_dim=8, key=jax.random.key(0))
+        >>> seq = Sequence.build(jnp.zeros((20, 3)))
+        >>> params, log_weights, state = model.unroll(seq, key=jax.random.key(1))
+
+    Reference: Rezaei and Dieng, "Alternators For Sequence Modeling", arXiv 2405.11848, equations 1 to 5.
+    """
+
+    ftn: Body
+    otn: Body
+    alpha: Alpha
+    noise: Noise
+    residual: Residual
+    operator: Operator | None
+    scaling: ContextScale | None
+    decay: Float[Array, "latent_dim"] | None
+    head: Body | None
+    target_log_scale: Float[Array, "target_dim"]
+    obs_dim: int = eqx.field(static=True)
+    latent_dim: int = eqx.field(static=True)
+    target_dim: int = eqx.field(static=True)
+    control_dim: int = eqx.field(static=True)
+    context: int | None = eqx.field(static=True)
+    sigma_z: float = eqx.field(static=True)
+    gap: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        obs_dim: int,
+        *,
+        latent_dim: int,
+        target_dim: int = 0,
+        control_dim: int = 0,
+        ftn="lru",
+        otn="mlp",
+        width: int = 64,
+        depth: int = 2,
+        alpha="multiscale",
+        sigma_z: float = 0.1,
+        noise: str = "state",
+        sigma_x: float = 0.3,
+        rank: int = 4,
+        residual: str | None = "change",
+        operator: Operator | None = None,
+        flow: str | None = None,
+        context: int | None = None,
+        gap: str = "hold",
+        decode: str = "head",
+        key: Array,
+    ):
+        build.check(obs_dim, latent_dim, target_dim, control_dim, sigma_z, flow, context, gap, decode, operator)
+        ftn_key, otn_key, noise_key, head_key = jax.random.split(key, 4)
+        self.noise = Noise(noise, obs_dim, sigma_x, rank, operator, noise_key)
+        self.residual = Residual(residual, obs_dim)
+        self.alpha = Alpha(alpha, latent_dim, sigma_z)
+        seen_dim = obs_dim if operator is None else operator.count
+        self.ftn = build.ftn(ftn, seen_dim, control_dim, latent_dim, width, depth, ftn_key)
+        age_dim = build.age_dim(obs_dim, operator)
+        self.otn = build.otn(
+            otn, latent_dim, age_dim, control_dim, seen_dim + self.noise.out_dim, width, depth, otn_key
+        )
+        self.head = build.head(decode, latent_dim, target_dim, width, head_key)
+        self.decay = jnp.full(latent_dim, build.DECAY_START) if flow == "decay" else None
+        self.scaling = None if context is None else ContextScale(obs_dim, context)
+        self.target_log_scale = jnp.zeros(target_dim)
+        self.operator, self.obs_dim, self.latent_dim, self.target_dim = operator, obs_dim, latent_dim, target_dim
+        self.control_dim, self.context, self.sigma_z, self.gap = control_dim, context, sigma_z, gap
+
+    def init(self, *, key: Array) -> AlternatorState:
+        """z_0 ~ N(0, I), nothing seen."""
+        zeros = jnp.zeros(self.obs_dim)
+        return AlternatorState(
+            z=jnp.zeros(self.latent_dim),
+            spread=jnp.ones(()),
+            last=zeros,
+            age=zeros,
+            elapsed=jnp.zeros(()),
+            scale=None if self.scaling is None else self.scaling.init(),
+            ftn=self.ftn.init_state(),
+            otn=self.otn.init_state(),
+            step=jnp.zeros((), jnp.int32),
+        )
+
+    def advance(self, state: AlternatorState, dt: Array, *, control: Array, key: Array) -> AlternatorState:
+        """Draws the noise still pending, then lets z flow for `dt`."""
+        noise = jax.random.normal(latent_key(key, state.step), state.z.shape, state.z.dtype)
+        return eqx.tree_at(
+            lambda s: (s.z, s.spread, s.age, s.elapsed),
+            state,
+            (
+                self.flow(dt) * (state.z + state.spread * noise),
+                jnp.zeros_like(state.spread),
+                state.age + dt,
+                state.elapsed + dt,
+            ),
+        )
+
+    def predict(self, state: AlternatorState, *, control: Array) -> dict[str, Array]:
+        """The OTN: location and scale of the next row."""
+        raw, _ = self.otn.step(self.otn_input(state.z, state.elapsed, state.age, control), state.otn, dt=self.layer_dt(state.elapsed))
+        return self.law(raw, state.last, state.age, state.scale)
+
+    def emission(self, params: dict[str, Array]) -> Distribution:
+        """Normal, or low rank plus diagonal Normal, over the columns."""
+        return self.noise.emission(params["loc"], params["scale"], params["gain"])
+
+    def update(
+        self, state: AlternatorState, x: Array, observed: Array, *, control: Array, key: Array
+    ) -> tuple[AlternatorState, Array]:
+        """The FTN takes the row in; a row with nothing observed leaves everything but the clock as it was."""
+        raw, otn = self.otn.step(
+            self.otn_input(state.z, state.elapsed, state.age, control), state.otn, dt=self.layer_dt(state.elapsed)
+        )
+        law = self.emission(self.law(raw, state.last, state.age, state.scale))
+        log_weight = observed_log_prob(law, x, observed)
+        if self.scaling is not None:
+            log_weight = jnp.where(self.scaling.warmed(state.scale), log_weight, 0.0)
+        if self.gap == "draw":
+            x, observed = complete(law, x, observed, draw_key(key, state.step)), jnp.ones_like(observed)
+        seen = observed.any()
+        last = jnp.where(observed, x, state.last)
+        scale = None if self.scaling is None else self.scaling.step(state.scale, x, observed)
+        g, ftn = self.ftn.step(self.ftn_input(last, observed, control, scale), state.ftn, dt=self.layer_dt(state.elapsed))
+        a, carry = self.gains(state.step)
+        updated = AlternatorState(
+            z=jnp.sqrt(a) * g + carry * state.z,
+            spread=jnp.full_like(state.spread, self.sigma_z),
+            last=last,
+            age=jnp.where(observed, 0.0, state.age),
+            elapsed=jnp.zeros_like(state.elapsed),
+            scale=scale,
+            ftn=ftn,
+            otn=otn,
+            step=state.step,
+        )
+        after = jax.tree.map(lambda new, old: jnp.where(seen, new, old), updated, state)
+        return eqx.tree_at(lambda s: s.step, after, state.step + 1), log_weight
+
+    def unroll(self, seq: Sequence, *, key: Array, state=None, keep=None):
+        """One call of g, one linear scan, one call of f; with `gap="draw"` the plain loop."""
+        build.check_sequence(self, seq)
+        if self.gap == "draw":
+            return scan_unroll(self, seq, key=key, state=state, keep=keep)
+        start = self.init(key=key) if state is None else state
+        trace = run(self, seq, start, key, keep)
+        log_weights = observed_log_prob(self.emission(trace.params), seq.x, trace.observed)
+        if self.scaling is not None:
+            log_weights = jnp.where(self.scaling.warmed(trace.scale_before), log_weights, 0.0)
+        return trace.params, log_weights, gather(trace, start, keep)
+
+    def rollout(self, state: AlternatorState, horizon: int, *, controls: Array, dts: Array, key: Array) -> Array:
+        """One path: the OTN emits, the FTN takes its own emission in."""
+        assert controls.shape[0] == dts.shape[0] == horizon
+        return sample_rollout(self, state, controls=controls, dts=dts, key=key)
+
+    def loss(self, seq: Sequence, *, key: Array) -> Array:
+        """Negative one-sample evidence bound per counted entry."""
+        _, log_weights, _ = self.unroll(seq, key=key)
+        return -log_weights.sum() / jnp.maximum(counted(seq, self.context).sum(), 1)
+
+    def filter(self, seq: Sequence, *, key: Array, state=None) -> tuple[Array, Array]:
+        """Closed-form mean and variance of z_t given x_{1:t} (alternators.md, section 1: m_t, v_t).
+
+        With `gap="draw"` the moments are those of one imputed path.
+        """
+        build.check_sequence(self, seq)
+        return moments(self, seq, self.init(key=key) if state is None else state, key)
+
+    def decode(self, mean: Array, var: Array) -> tuple[Array, Array]:
+        """Targets from the latent mean, and their learned residual scale."""
+        build.check_decodes(self)
+        decoded = mean[:, : self.target_dim] if self.head is None else self.head(mean)[0]
+        return decoded, jnp.broadcast_to(jnp.exp(self.target_log_scale), decoded.shape)
+
+    # The pieces that the step and the parallel form share.
+
+    def flow(self, dt: Array) -> Array:
+        """Factor on z after time `dt`, trailing latent axis added."""
+        if self.decay is None:
+            return jnp.ones((*jnp.shape(dt), self.latent_dim))
+        return jnp.exp(-jax.nn.softplus(self.decay) * jnp.asarray(dt)[..., None])
+
+    def layer_dt(self, elapsed: Array) -> Array | None:
+        """The time that recurrent bodies see: None without a flow, where they count rows."""
+        return None if self.decay is None else elapsed
+
+    def gains(self, step: Array) -> tuple[Array, Array]:
+        """a_t and c_t = sqrt(1 - a_t - sz^2)."""
+        a = self.alpha(step)
+        return a, jnp.sqrt(jnp.maximum(1.0 - a - self.sigma_z**2, 0.0) + build.TINY)
+
+    def ftn_input(self, last: Array, observed: Array, control: Array, scale: ContextState | None) -> Array:
+        """What g sees of a row: the row completed by the last values, what is missing of it, the controls."""
+        missing = 1.0 - observed.astype(last.dtype)
+        if self.scaling is not None:
+            location, spread = self.scaling.location_scale(scale)
+            last = (last - location) / spread
+        if self.operator is not None:
+            last, missing = self.operator.coordinates(last), self.operator.missing_share(missing)
+        return jnp.concatenate([last, missing, control], axis=-1)
+
+    def otn_input(self, z: Array, elapsed: Array, age: Array, control: Array) -> Array:
+        """What f sees: the latent, the logarithm of the time since each column (or any row) was seen, the controls."""
+        since = elapsed[..., None] if self.operator is not None else age
+        return jnp.concatenate([z, jnp.log(jnp.maximum(since, build.TINY)), control], axis=-1)
+
+    def law(self, raw: Array, last: Array, age: Array, scale: ContextState | None) -> dict[str, Array]:
+        """Parameters of the emission in data units from the OTN's output and the last row."""
+        location, gain = jnp.zeros_like(last), jnp.ones_like(last)
+        if self.scaling is not None:
+            location, gain = self.scaling.location_scale(scale)
+        split = raw.shape[-1] - self.noise.out_dim
+        mean = self.noise.mean_factor * raw[..., :split]
+        mean = mean if self.operator is None else self.operator.field(mean)
+        mean = mean + self.residual((last - location) / gain, age, self.operator)
+        return {"loc": location + gain * mean, "scale": self.noise.scale(raw[..., split:]), "gain": gain}

@@ -1,0 +1,83 @@
+"""The observation noise of the OTN: the paper's, learned per column, state-dependent, or low rank plus diagonal."""
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from alternax.core.errors import InputError
+from alternax.core.fixed import Fixed
+from alternax.nets.operator import Operator
+
+KINDS = ("paper", "learned", "state", "lowrank")
+SCALE_FLOOR = 1e-3
+
+
+class Noise(eqx.Module):
+    """Noise in the model's scaled units; `context_scale` times it in data units.
+
+    kind "paper": N(sqrt(1-sx^2) f, sx^2 I) with fixed sx; "learned": one learned scale per column; "state": the OTN
+    puts
+    out the scales; "lowrank": learned scales plus `rank` common factors (with an observation operator: its patterns,
+    each with a
+    learned standard deviation, so that the noise is diagonal in pattern coordinates plus a diagonal remainder).
+    """
+
+    log_scale: Float[Array, "obs_dim"]
+    factor: Float[Array, "obs_dim rank"] | Float[Array, "patterns"] | None
+    patterns: Fixed
+    kind: str = eqx.field(static=True)
+    sigma_x: float = eqx.field(static=True)
+
+    def __init__(
+        self, kind: str, obs_dim: int, sigma_x: float, rank: int, operator: Operator | None, key: PRNGKeyArray
+    ):
+        if kind not in KINDS:
+            raise InputError(f"noise={kind!r} is not known: choose one of {', '.join(KINDS)}.")
+        if kind == "paper" and not 0.0 < sigma_x**2 < 1.0:
+            raise InputError(
+                f"noise='paper' needs 0 < sigma_x^2 < 1; found sigma_x = {sigma_x:g}. Choose "
+                "noise='learned' for larger noise."
+            )
+        if sigma_x <= 0.0:
+            raise InputError(f"sigma_x must be positive; found {sigma_x:g}.")
+        if kind == "lowrank" and operator is None and not 1 <= rank <= obs_dim:
+            raise InputError(f"noise='lowrank' needs 1 <= rank <= obs_dim = {obs_dim}; found rank = {rank}.")
+        self.kind, self.sigma_x = kind, sigma_x
+        self.log_scale = jnp.full(obs_dim, math.log(sigma_x))
+        self.factor, self.patterns = None, Fixed(None)
+        if kind == "lowrank" and operator is not None:
+            self.patterns = Fixed(operator.basis.value)
+            self.factor = jnp.full(operator.count, math.log(sigma_x))
+        elif kind == "lowrank":
+            self.factor = 0.1 * sigma_x * jax.random.normal(key, (obs_dim, rank))
+
+    @property
+    def out_dim(self) -> int:
+        """Outputs that the OTN must supply beside the mean."""
+        return self.log_scale.shape[0] if self.kind == "state" else 0
+
+    @property
+    def mean_factor(self) -> float:
+        """The paper's sqrt(1 - sx^2), dropped for every other kind."""
+        return math.sqrt(1.0 - self.sigma_x**2) if self.kind == "paper" else 1.0
+
+    def scale(self, raw: Float[Array, "*rows out"]) -> Float[Array, "*rows obs_dim"]:
+        """Standard deviation per column (of the diagonal part for "lowrank"), given the OTN's extra outputs."""
+        rows = raw.shape[:-1]
+        if self.kind == "paper":
+            return jnp.full((*rows, *self.log_scale.shape), self.sigma_x)
+        if self.kind == "state":
+            bias = jnp.log(jnp.expm1(jnp.exp(self.log_scale)))
+            return jax.nn.softplus(raw + bias) + SCALE_FLOOR
+        return jnp.broadcast_to(jnp.exp(self.log_scale) + SCALE_FLOOR, (*rows, *self.log_scale.shape))
+
+    def emission(self, loc: Array, scale: Array, gain: Array) -> dist.Distribution:
+        """The law of x in data units; `gain` is the context scale per column."""
+        if self.factor is None:
+            return dist.Normal(loc, gain * scale).to_event(1)
+        factor = self.factor if self.patterns.value is None else self.patterns.value.T * jnp.exp(self.factor)
+        return dist.LowRankMultivariateNormal(loc, gain[..., None] * factor, (gain * scale) ** 2)

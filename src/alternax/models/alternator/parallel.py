@@ -1,0 +1,159 @@
+"""The Alternator over an observed sequence without a loop: the latent recurrence is linear given x."""
+
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from alternax.core.model import latent_key, scan_unroll
+from alternax.core.sequence import Sequence
+from alternax.models.alternator.state import AlternatorState
+from alternax.nets.context_scale import ContextState
+from alternax.ops.linear_scan import linear_scan
+
+if TYPE_CHECKING:
+    from alternax.models.alternator.model import Alternator
+
+
+class Trace(eqx.Module):
+    """Everything `run` computed, by row: the pieces of the states after every row, and the predictions before it."""
+
+    params: dict[str, Array]
+    observed: Array
+    scale_before: ContextState | None
+    z: Array
+    spread: Array
+    last: Array
+    age: Array
+    elapsed: Array
+    scale: ContextState | None
+    ftn: Any
+    otn: Any
+    step: Array
+
+
+class Clock(eqx.Module):
+    """Masks, steps and elapsed times by row."""
+
+    observed: Array
+    seen: Array
+    valid: Array
+    resets: Array
+    dt: Array
+    step: Array
+    elapsed: Array
+
+
+def run(model: "Alternator", seq: Sequence, start: AlternatorState, key: Array, keep: Array | None) -> Trace:
+    """Predictions and states of an observed sequence under `gap="hold"`."""
+    clock = _clock(seq, start)
+    last, last_before, age_before = _last_values(seq, clock, start)
+    scale_before, scale = None, None
+    if model.scaling is not None:
+        scale_before, scale = model.scaling.unroll(start.scale, seq.x, clock.observed, clock.resets)
+    g, ftn = model.ftn(
+        model.ftn_input(last, clock.observed, seq.controls, scale),
+        start.ftn, valid=clock.seen, resets=clock.resets, dt=model.layer_dt(clock.elapsed), keep=keep,
+    )  # fmt: skip
+    carry, drive, flow = _recurrence(model, clock, g)
+    spread, spread_before = _spread(model, clock, start)
+    noise = jax.vmap(lambda step: jax.random.normal(latent_key(key, step), (model.latent_dim,), g.dtype))(clock.step)
+    drawn = spread_before[:, None] * noise
+    gain = carry * flow
+    z = linear_scan(gain, jnp.where(clock.valid[:, None], gain * drawn + drive, 0.0), start.z, resets=clock.resets)
+    z_before = flow * (_shift(z, start.z, clock.resets) + drawn)
+    raw, otn = model.otn(
+        model.otn_input(z_before, clock.elapsed, age_before, seq.controls),
+        start.otn, valid=clock.seen, resets=clock.resets, dt=model.layer_dt(clock.elapsed), keep=keep,
+    )  # fmt: skip
+    params = model.law(raw, last_before, age_before, scale_before)
+    age = jnp.where(clock.observed, 0.0, age_before)
+    elapsed = jnp.where(clock.seen, 0.0, clock.elapsed)
+    step = clock.step + clock.valid
+    return Trace(params, clock.observed, scale_before, z, spread, last, age, elapsed, scale, ftn, otn, step)
+
+
+def gather(trace: Trace, start: AlternatorState, keep: Array | None) -> AlternatorState:
+    """The states after the rows `keep`, or the one after the last row."""
+    rows = trace.step.shape[0] - 1 if keep is None else keep
+    pick = lambda leaf: jax.tree.map(lambda a: a[rows], leaf)  # noqa: E731
+    return AlternatorState(
+        z=pick(trace.z),
+        spread=pick(trace.spread),
+        last=pick(trace.last),
+        age=pick(trace.age),
+        elapsed=pick(trace.elapsed),
+        scale=pick(trace.scale),
+        ftn=trace.ftn,
+        otn=trace.otn,
+        step=pick(trace.step),
+    )
+
+
+def moments(model: "Alternator", seq: Sequence, start: AlternatorState, key: Array) -> tuple[Array, Array]:
+    """m_t = c_t m_{t-1} + u_t and v_t = c_t^2 v_{t-1} + sz^2, with the flow in between."""
+    if model.gap == "draw":
+        _, _, states = scan_unroll(model, seq, key=key, state=start, keep=jnp.arange(seq.length))
+        filled = jnp.where(seq.observed, seq.x, states.last)
+        seq = eqx.tree_at(
+            lambda s: (s.x, s.observed), seq, (filled, jnp.broadcast_to(seq.valid[:, None], seq.observed.shape))
+        )
+    clock = _clock(seq, start)
+    last, _, _ = _last_values(seq, clock, start)
+    scale = None
+    if model.scaling is not None:
+        _, scale = model.scaling.unroll(start.scale, seq.x, clock.observed, clock.resets)
+    inputs = model.ftn_input(last, clock.observed, seq.controls, scale)
+    g, _ = model.ftn(inputs, start.ftn, valid=clock.seen, resets=clock.resets, dt=model.layer_dt(clock.elapsed))
+    carry, drive, flow = _recurrence(model, clock, g)
+    gain = carry * flow
+    mean = linear_scan(gain, drive, start.z, resets=clock.resets)
+    first = jnp.where(clock.resets[:, None], gain**2, 0.0)
+    added = jnp.where(clock.seen[:, None], model.sigma_z**2, 0.0) + first
+    variance = linear_scan(gain**2, added, jnp.broadcast_to(start.spread**2, start.z.shape), resets=clock.resets)
+    return mean, variance
+
+
+def _clock(seq: Sequence, start: AlternatorState) -> Clock:
+    valid = seq.valid
+    observed, resets = seq.observed & valid[:, None], seq.resets & valid
+    seen, dt = observed.any(axis=1), jnp.where(valid, seq.dt, 0.0)
+    waiting = jnp.concatenate([jnp.ones(1, bool), ~seen[:-1]]).astype(dt.dtype)
+    elapsed = linear_scan(waiting[:, None], dt[:, None], start.elapsed[None], resets=resets)[:, 0]
+    step = start.step + jnp.cumsum(valid) - valid
+    return Clock(observed, seen, valid, resets, dt, step.astype(jnp.int32), elapsed)
+
+
+def _last_values(seq: Sequence, clock: Clock, start: AlternatorState) -> tuple[Array, Array, Array]:
+    """Last observed values after and before every row, and their ages before it."""
+    known = clock.observed.astype(seq.x.dtype)
+    last = linear_scan(1.0 - known, known * seq.x, start.last, resets=clock.resets)
+    waiting = jnp.concatenate([jnp.ones_like(known[:1]), 1.0 - known[:-1]])
+    dt = jnp.broadcast_to(clock.dt[:, None], known.shape)
+    age = linear_scan(waiting, dt, start.age, resets=clock.resets)
+    return last, _shift(last, start.last, clock.resets), age
+
+
+def _recurrence(model: "Alternator", clock: Clock, g: Array) -> tuple[Array, Array, Array]:
+    """carry c_t, drive sqrt(a_t) g_t and flow by row; rows with nothing observed only flow, padding does nothing."""
+    a, carry = model.gains(clock.step)
+    seen = clock.seen[:, None]
+    drive = jnp.where(seen, jnp.sqrt(a) * g, 0.0)
+    return jnp.where(seen, jnp.broadcast_to(carry, g.shape), 1.0), drive, model.flow(clock.dt).astype(g.dtype)
+
+
+def _spread(model: "Alternator", clock: Clock, start: AlternatorState) -> tuple[Array, Array]:
+    """Standard deviation of the undrawn noise after and before every row."""
+    fresh = jnp.where(clock.seen, model.sigma_z, 0.0).astype(clock.dt.dtype)
+    held = (~clock.valid).astype(clock.dt.dtype)
+    after = linear_scan(held[:, None], fresh[:, None], start.spread[None])[:, 0]
+    before = jnp.concatenate([start.spread[None], after[:-1]])
+    return after, jnp.where(clock.resets, 1.0, before) * clock.valid
+
+
+def _shift(after: Array, start: Array, resets: Array) -> Array:
+    """The value before every row, from the values after it; zero where a new sequence starts."""
+    before = jnp.concatenate([start[None], after[:-1]])
+    return jnp.where(resets[:, None], 0.0, before)

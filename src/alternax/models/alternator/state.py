@@ -1,0 +1,37 @@
+"""What an Alternator carries from row to row."""
+
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float, Int
+
+from alternax.nets.context_scale import ContextState
+
+
+class AlternatorState(eqx.Module):
+    """The state after a row.
+
+    The latent is held as N(z, spread^2 I): the FTN's noise of the row just seen is drawn when time advances, so that
+    particles resampled in between get noise of their own.
+
+    Args:
+        z: Mean of the latent after the last jump, given the draws before it.
+        spread: Standard deviation of the noise not drawn yet: 1 at the start, sigma_z after a jump, 0 once drawn.
+        last: Last observed value of every column, 0 before the first.
+        age: Time since it was observed.
+        elapsed: Time since the last row with anything observed.
+        scale: Sums of the context scaling; None without it.
+        ftn: State of the FTN's body.
+        otn: State of the OTN's body.
+        step: Absolute step: the number of rows taken in.
+    """
+
+    z: Float[Array, "*rows latent_dim"]
+    spread: Float[Array, "*rows"]
+    last: Float[Array, "*rows obs_dim"]
+    age: Float[Array, "*rows obs_dim"]
+    elapsed: Float[Array, "*rows"]
+    scale: ContextState | None
+    ftn: Any
+    otn: Any
+    step: Int[Array, "*rows"]

@@ -1,0 +1,239 @@
+"""Bodies: causal maps `(time, in_dim) -> (time, out_dim)`, memoryless or around a sequence layer.
+
+They are called and stepped exactly as a `Layer` is, so a model never asks which kind it holds.
+"""
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
+
+from alternax.core.errors import InputError
+from alternax.core.layer import Layer, LayerState, Mixer
+from alternax.layers import NAMES, stack
+from alternax.layers.inputs import check_size
+
+
+class Body(eqx.Module):
+    """A causal map over time between two widths, with state, `step` and keywords as in `Layer`.
+
+    Attributes:
+        in_dim: Width of input.
+        out_dim: Width of output.
+    """
+
+    in_dim: eqx.AbstractVar[int]
+    out_dim: eqx.AbstractVar[int]
+
+    @property
+    @abstractmethod
+    def first(self) -> eqx.nn.Linear:
+        """The linear map that reads the input."""
+
+    @abstractmethod
+    def init_state(self) -> LayerState:
+        """The state before the first step."""
+
+    @abstractmethod
+    def __call__(
+        self,
+        x: Float[Array, "time in_dim"],
+        state: LayerState | None = None,
+        *,
+        valid: Bool[Array, "time"] | None = None,
+        resets: Bool[Array, "time"] | None = None,
+        dt: Float[Array, "time"] | None = None,
+        keep: Int[Array, "kept"] | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "time out_dim"], LayerState]:
+        """Outputs for all rows, and the state after the rows `keep` stacked (default: after the last row)."""
+
+    @abstractmethod
+    def step(
+        self,
+        x_t: Float[Array, "in_dim"],
+        state: LayerState,
+        *,
+        dt: Scalar | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "out_dim"], LayerState]:
+        """One row: output and next state."""
+
+
+class Pointwise(Body):
+    """Every row by itself through a network; the state is `()`.
+
+    Attributes:
+        in_dim: Width of input.
+        out_dim: Width of output.
+        net: The network of one row.
+    """
+
+    in_dim: int = eqx.field(static=True)
+    out_dim: int = eqx.field(static=True)
+    net: eqx.nn.Linear | eqx.nn.MLP
+
+    def __init__(self, net: eqx.nn.Linear | eqx.nn.MLP):
+        """A body of `net`, which maps `(in_dim,)` to `(out_dim,)`."""
+        linear = isinstance(net, eqx.nn.Linear)
+        self.in_dim = net.in_features if linear else net.in_size
+        self.out_dim = net.out_features if linear else net.out_size
+        self.net = net
+
+    @property
+    def first(self) -> eqx.nn.Linear:
+        """The linear map that reads the input."""
+        return self.net if isinstance(self.net, eqx.nn.Linear) else self.net.layers[0]
+
+    def init_state(self) -> LayerState:
+        """Nothing is carried."""
+        return ()
+
+    def __call__(
+        self,
+        x: Float[Array, "time in_dim"],
+        state: LayerState | None = None,
+        *,
+        valid: Bool[Array, "time"] | None = None,
+        resets: Bool[Array, "time"] | None = None,
+        dt: Float[Array, "time"] | None = None,
+        keep: Int[Array, "kept"] | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "time out_dim"], LayerState]:
+        """See `Body`; only `x` matters."""
+        _check_width(self, x, 2)
+        return jax.vmap(self.net)(x), ()
+
+    def step(
+        self,
+        x_t: Float[Array, "in_dim"],
+        state: LayerState,
+        *,
+        dt: Scalar | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "out_dim"], LayerState]:
+        """See `Body`."""
+        _check_width(self, x_t, 1)
+        return self.net(x_t), ()
+
+
+class Through(Body):
+    """Linear in, a sequence layer, linear out; the state is the layer's.
+
+    Attributes:
+        in_dim: Width of input.
+        out_dim: Width of output.
+        encoder: Into the layer's width.
+        layer: The causal layer.
+        decoder: Out of the layer's width.
+    """
+
+    in_dim: int = eqx.field(static=True)
+    out_dim: int = eqx.field(static=True)
+    encoder: eqx.nn.Linear
+    layer: Layer
+    decoder: eqx.nn.Linear
+
+    def __init__(self, layer: Layer, in_dim: int, out_dim: int, *, key: PRNGKeyArray):
+        """A body around `layer` with linear maps of `in_dim` and `out_dim` before and after it."""
+        encoder_key, decoder_key = jax.random.split(key)
+        self.in_dim, self.out_dim = in_dim, out_dim
+        self.encoder = eqx.nn.Linear(in_dim, layer.dim, key=encoder_key)
+        self.layer = layer
+        self.decoder = eqx.nn.Linear(layer.dim, out_dim, key=decoder_key)
+
+    @property
+    def first(self) -> eqx.nn.Linear:
+        """The linear map that reads the input."""
+        return self.encoder
+
+    def init_state(self) -> LayerState:
+        """The layer's."""
+        return self.layer.init_state()
+
+    def __call__(
+        self,
+        x: Float[Array, "time in_dim"],
+        state: LayerState | None = None,
+        *,
+        valid: Bool[Array, "time"] | None = None,
+        resets: Bool[Array, "time"] | None = None,
+        dt: Float[Array, "time"] | None = None,
+        keep: Int[Array, "kept"] | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "time out_dim"], LayerState]:
+        """See `Body`."""
+        _check_width(self, x, 2)
+        coded = jax.vmap(self.encoder)(x)
+        y, state = self.layer(coded, state, valid=valid, resets=resets, dt=dt, keep=keep, key=key)
+        return jax.vmap(self.decoder)(y), state
+
+    def step(
+        self,
+        x_t: Float[Array, "in_dim"],
+        state: LayerState,
+        *,
+        dt: Scalar | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "out_dim"], LayerState]:
+        """See `Body`."""
+        _check_width(self, x_t, 1)
+        y_t, state = self.layer.step(self.encoder(x_t), state, dt=dt, key=key)
+        return self.decoder(y_t), state
+
+
+def body(
+    kind: str | Layer, in_dim: int, out_dim: int, *, width: int = 64, depth: int = 2, key: PRNGKeyArray
+) -> Pointwise | Through:
+    """A body by name.
+
+    Args:
+        kind: "affine" (one linear map), "mlp" (GELU network of every row by itself), a name of `alternax.layers.NAMES`
+            (a stack of residual blocks), or a causal layer of your own, whose own width and depth then count.
+        in_dim: Width of input.
+        out_dim: Width of output.
+        width: Hidden width of the network or stack.
+        depth: Hidden layers of the network or blocks of the stack.
+        key: JAX random key.
+
+    Raises:
+        InputError: an unknown name, a two-way layer (`Mixer`), a size below 1.
+
+    Example:
+        >>> net = body("lru", 3, 5, width=32, depth=2, key=jax.random.key(0))
+        >>> y, state = net(jnp.ones((10, 3)))
+    """
+    check_size("body", in_dim=in_dim, out_dim=out_dim, width=width, depth=depth)
+    inner, outer = jax.random.split(key)
+    if isinstance(kind, Layer):
+        return Through(kind, in_dim, out_dim, key=outer)
+    if isinstance(kind, Mixer):
+        name = type(kind).__name__
+        raise InputError(f"body: {name} is a Mixer, which reads future rows; a body must be causal, so give a Layer.")
+    if kind == "affine":
+        return Pointwise(eqx.nn.Linear(in_dim, out_dim, key=key))
+    if kind == "mlp":
+        return Pointwise(eqx.nn.MLP(in_dim, out_dim, width, depth, activation=jax.nn.gelu, key=key))
+    if kind not in NAMES:
+        raise InputError(
+            f"body: unknown kind {kind!r}; choose affine, mlp, {', '.join(sorted(NAMES))}, or give a Layer."
+        )
+    return Through(stack(kind, depth=depth, dim=width, key=inner), in_dim, out_dim, key=outer)
+
+
+def silence(body: Body, start: int, stop: int) -> Body:
+    """The same body with zero weight on its input columns `start` to `stop` (trainable from there).
+
+    Raises:
+        InputError: columns outside the body's input.
+    """
+    if not 0 <= start <= stop <= body.in_dim:
+        raise InputError(f"silence: columns {start} to {stop} are not within the {body.in_dim} inputs.")
+    return eqx.tree_at(lambda b: b.first.weight, body, body.first.weight.at[:, start:stop].set(0.0))
+
+
+def _check_width(body: Body, x: Array, axes: int) -> None:
+    if x.ndim != axes or x.shape[-1] != body.in_dim:
+        wanted = f"(time, {body.in_dim})" if axes == 2 else f"({body.in_dim},)"
+        raise InputError(f"{type(body).__name__}: expected input of shape {wanted}, found {x.shape}.")

@@ -1,0 +1,5 @@
+"""What can be asked of any model: pure functions of a `Model` and a batched `Sequence`."""
+
+from alternax.tasks import forecast, infer
+
+__all__ = ["forecast", "infer"]

@@ -1,0 +1,39 @@
+"""The models that every law is checked on: small configurations that together use every part of each model."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from alternax.core.model import Model
+from alternax.models.alternator import Alternator
+from alternax.nets.operator import Operator
+
+OBS, CONTROLS = 3, 2
+PATTERNS = jnp.array([[0.6, -0.5, 0.4], [0.3, 0.8, 0.2]])
+
+
+def _alternator(**settings) -> Callable[..., Model]:
+    def build(key: PRNGKeyArray, **changes) -> Model:
+        sizes = {"latent_dim": 3, "control_dim": CONTROLS, "width": 4, "depth": 1, "sigma_z": 0.3}
+        return Alternator(OBS, **(sizes | settings | changes), key=key)
+
+    return build
+
+
+MODELS: dict[str, Callable[..., Model]] = {
+    "default": _alternator(context=3),
+    "paper": _alternator(ftn="affine", noise="paper", residual=None, alpha=np.linspace(0.1, 0.8, 5)),
+    "recurrent": _alternator(ftn="mlp", otn="gru", residual="carry", alpha="learned", flow="decay", noise="learned"),
+    "lowrank": _alternator(ftn="gru", otn="lru", noise="lowrank", rank=2, context=2, flow="decay"),
+    "operator": _alternator(ftn="mlp", operator=Operator(PATTERNS), noise="lowrank", residual="carry", alpha=0.3),
+    "draw": _alternator(gap="draw", alpha=0.4),
+}
+"""Each builder takes a key, and `sigma_z=0.0` for the same model without latent noise after the first row."""
+
+BY_STEP = frozenset({"paper"})
+"""Models told to count rows and not time (a schedule of alpha), so that an unobserved instant does change them."""
+
+DRAWN_GAPS = frozenset({"draw"})
+"""Models that feed their own draws where nothing was observed, so that an unobserved instant does change them."""

@@ -1,0 +1,24 @@
+"""One environment for all tests: CPU, no windows, no compilation cache of another run, the same examples every time."""
+
+import os
+
+os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import hypothesis
+import jax
+import pytest
+
+# A cached executable of another jax or machine must never decide a test.
+jax.config.update("jax_enable_compilation_cache", False)
+
+hypothesis.settings.register_profile("alternax", deadline=None, derandomize=True, max_examples=25, database=None)
+hypothesis.settings.load_profile("alternax")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if jax.config.jax_enable_x64:
+        return
+    for item in items:
+        if item.get_closest_marker("float64"):
+            item.add_marker(pytest.mark.skip(reason="needs double precision: set JAX_ENABLE_X64=1"))
