@@ -6,13 +6,13 @@ from datetime import datetime
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from alternax import tasks
 from alternax.core.errors import InputError
 from alternax.core.model import LatentModel, Model, counted
 from alternax.core.record import TrainingRecord
 from alternax.core.sequence import Sequence
+from alternax.data.future import checked_times
 from alternax.data.schema import Schema
 from alternax.data.sequences import Sequences
 from alternax.data.transforms import Transform
@@ -71,9 +71,9 @@ class Fitted:
         data = self.tail if data is None else self._check(data)
         if self.model.context is not None:
             data = data.tail(self.model.context)
-        ahead = data.future_times(horizon) if times is None else _per_series(times, data.series)
-        future = data.future_controls(horizon, controls=controls, times=ahead)
-        dts = data.future_dt(horizon, times=ahead)
+        ahead = checked_times(data, horizon, times)
+        future = data.future_controls(horizon, controls=controls, times=times)
+        dts = data.future_dt(horizon, times=times)
         paths = tasks.forecast.forecast(
             self.model,
             self._scaled(data),
@@ -83,7 +83,14 @@ class Fitted:
             key=jax.random.key(seed),
         )
         values = self.transform.inverse(np.asarray(paths, float), ahead, data.schema.ids)
-        return Forecast(samples=values, times=ahead, schema=data.schema, batched=data.batched, seed=seed)
+        return Forecast(
+            samples=values,
+            times=ahead,
+            schema=data.schema,
+            batched=data.batched,
+            seed=seed,
+            past=data,
+        )
 
     def backtest(
         self,
@@ -153,8 +160,8 @@ class Fitted:
         data = self._check(data)
         mean, var = tasks.infer.filter_latents(self._latent(), self._scaled(data), key=jax.random.key(seed))
         return Filtered(
-            mean=np.asarray(mean),
-            var=np.asarray(var),
+            mean=np.asarray(mean, float),
+            var=np.asarray(var, float),
             times=data.times,
             valid=data.valid,
             schema=data.schema,
@@ -206,16 +213,23 @@ class Fitted:
             seed=seed,
         )
 
-    def sample(self, *, length: int, samples: int = 10, seed: int = 0) -> Samples:
-        """Series generated from nothing, with time stamps that follow the end of the training data."""
+    def sample(self, *, length: int, samples: int = 10, controls=None, seed: int = 0) -> Samples:
+        """Series generated from nothing, with time stamps that follow the end of the training data.
+
+        Args:
+            length: Rows.
+            samples: Number of series.
+            controls: Values of the data's own controls, `(length, controls)`; needed if there are any.
+            seed: Seed of the draws.
+        """
         _positive(length=length, samples=samples)
         start = self.tail.take([0])
         times = start.future_times(length)
-        controls = start.future_controls(length, times=times)[0]
+        future = start.future_controls(length, controls=controls)[0]
         paths = tasks.infer.sample(
             self.model,
             length=length,
-            controls=jnp.asarray(controls, float),
+            controls=jnp.asarray(future, float),
             dts=jnp.ones(length),
             samples=samples,
             key=jax.random.key(seed),
@@ -272,19 +286,20 @@ class Fitted:
     def _start_row(self, data: Sequences, start) -> int:
         if isinstance(start, (int, np.integer)):
             return int(start)
-        times = data.times[0, : data.lengths[0]]
         if start is None:
-            trained_until = self.tail.times[0, self.tail.lengths[0] - 1]
-            return int(np.searchsorted(times, trained_until, side="right"))
-        return data.split(start)[0].lengths.max()
+            rows = (data.valid & (data.times <= self._trained_until(data)[:, None])).sum(axis=1)
+        else:
+            rows = data.split(start)[0].lengths
+        return int(rows.max())
+
+    def _trained_until(self, data: Sequences) -> np.ndarray:
+        """Last time of training of every series; of a new one, that of the longest known."""
+        last = self.tail.last_times
+        known = dict(zip(self.tail.schema.ids, last, strict=True))
+        return np.array([known.get(name, last.max()) for name in data.schema.ids], last.dtype)
 
 
 def _positive(**counts: int) -> None:
     for name, value in counts.items():
         if not isinstance(value, (int, np.integer)) or value < 1:
             raise InputError(f"{name} must be an integer of at least 1; found {value!r}.")
-
-
-def _per_series(times, series: int) -> Array:
-    times = np.asarray(times)
-    return np.broadcast_to(times, (series, *times.shape)) if times.ndim == 1 else times

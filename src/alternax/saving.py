@@ -44,6 +44,16 @@ def load(folder: str | Path) -> Fitted:
         raise ModelFileError(
             f"{folder} holds a {type(model).__name__}, not a run: load a folder that Fitted.save wrote."
         )
+    try:
+        return _fitted(model, meta)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{folder} does not describe a run ({type(error).__name__}: {error}); its config.json was altered, "
+            "or written by another version: copy the folder again."
+        ) from error
+
+
+def _fitted(model: Model, meta: dict) -> Fitted:
     schema, tail = Schema.from_dict(meta["schema"]), dict(meta["tail"])
     if schema.time_kind == "datetime":
         tail["times"] = tail["times"].astype("datetime64[ns]")

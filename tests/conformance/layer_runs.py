@@ -17,11 +17,12 @@ def run(layer: Layer, x, valid, resets, dt, state=None):
 
 
 def by_steps(layer: Layer, x, valid, resets, dt):
-    """`run` by its definition: one `step` a row, held where not valid, restarted at resets."""
+    """`run` by its definition: one `step` a row, the state held where not valid, restarted at resets."""
 
     def body(state, row):
         x_t, taken, restarted, dt_t = row
-        y_t, after = layer.step(x_t, where_tree(restarted, layer.init_state(), state), dt=dt_t)
+        state = where_tree(restarted, layer.init_state(), state)
+        y_t, after = layer.step(x_t, state, dt=dt_t)
         state = where_tree(taken, after, state)
         return state, (y_t, state)
 

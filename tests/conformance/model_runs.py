@@ -34,7 +34,9 @@ def series(seed: int, *, clean: bool = False) -> Sequence:
 def take(seq: Sequence, rows: np.ndarray) -> Sequence:
     """The chosen rows moved to the front, the rest padding of the same length."""
     order = np.concatenate([rows, np.zeros(LENGTH - len(rows), int)])
-    return masked(jax.tree.map(lambda v: v[order] if v.shape[:1] == (LENGTH,) else v, seq), np.arange(LENGTH) < len(rows))
+    return masked(
+        jax.tree.map(lambda v: v[order] if v.shape[:1] == (LENGTH,) else v, seq), np.arange(LENGTH) < len(rows)
+    )
 
 
 def masked(seq: Sequence, valid: np.ndarray) -> Sequence:
@@ -59,15 +61,13 @@ def loop(model: Model, seq: Sequence, key, state):
 
 def halves(model: Model, seq: Sequence, key, state):
     """`run` of the first half, then of the second from the one state it left."""
-    early = model.unroll(seq.rows(0, HALF), key=key, state=state)
-    late = run(model, seq.rows(HALF, LENGTH), key, early[2])
-    join = lambda a, b: jnp.concatenate([a, b])  # noqa: E731
-    first = run(model, seq.rows(0, HALF), key, state)[2]
-    return jax.tree.map(join, (*early[:2], first), late)
+    early = run(model, seq.rows(0, HALF), key, state)
+    late = run(model, seq.rows(HALF, LENGTH), key, at(early[2], -1))
+    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), early, late)
 
 
 def learning(form, weights, rest, seq: Sequence, key, state):
-    """Value and gradients, in weights and observations, of the log-likelihood plus a smooth number of the last state."""
+    """Value and gradients in weights and observations of the log-likelihood plus a number of the last state."""
 
     def value(weights, x):
         shown = eqx.tree_at(lambda s: s.x, seq, x)
@@ -97,7 +97,7 @@ class Compiled:
 
     def _learning(self, form):
         call = _jit(lambda weights, seq, key, state: learning(form, weights, self.rest, seq, key, state))
-        return lambda seq, weights=self.weights, key=KEY, state=self.start: call(weights, seq, key, state)
+        return lambda seq, key=KEY, state=self.start, weights=self.weights: call(weights, seq, key, state)
 
     def many(self, sequences: list[Sequence], keys=None):
         """`run` of several sequences at once, by default all with the same key and from the first state."""

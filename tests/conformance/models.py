@@ -26,9 +26,9 @@ MODELS: dict[str, Callable[..., Model]] = {
     "default": _alternator(context=3),
     "paper": _alternator(ftn="affine", noise="paper", residual=None, alpha=np.linspace(0.1, 0.8, 5)),
     "recurrent": _alternator(ftn="mlp", otn="gru", residual="carry", alpha="learned", flow="decay", noise="learned"),
-    "lowrank": _alternator(ftn="gru", otn="lru", noise="lowrank", rank=2, context=2, flow="decay"),
+    "lowrank": _alternator(ftn="affine", otn="lru", noise="lowrank", rank=2, context=2),
     "operator": _alternator(ftn="mlp", operator=Operator(PATTERNS), noise="lowrank", residual="carry", alpha=0.3),
-    "draw": _alternator(gap="draw", alpha=0.4),
+    "draw": _alternator(ftn="gru", gap="draw", alpha=0.4, flow="decay"),
 }
 """Each builder takes a key, and `sigma_z=0.0` for the same model without latent noise after the first row."""
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conformance.layer_runs import assert_close
-from conformance.model_runs import HALF, HORIZON, KEY, LENGTH, Compiled, at, compiled, masked, run, series, take
+from conformance.model_runs import HALF, HORIZON, KEY, LENGTH, Compiled, at, compiled, masked, series, take
 from conformance.models import BY_STEP, DRAWN_GAPS, MODELS, OBS
 from scipy.stats import multivariate_normal
 
@@ -45,12 +45,12 @@ def test_two_halves_with_carried_state_equal_the_whole_in_values_and_gradients(n
 
 @double
 @every_model
-def test_keep_takes_any_rows_and_the_last_by_default(name):
-    seq, shared = series(1), compiled(name)
-    states = shared.learn["run"](seq)[0][2]
-    assert_close(shared.model.unroll(seq, key=KEY)[2], at(states, -1), TOLERANCE)
-    rows = jnp.array([7, 0, 7])
-    assert_close(shared.model.unroll(seq, key=KEY, keep=rows)[2], at(states, rows), TOLERANCE)
+def test_not_compiled_and_with_any_rows_to_keep_it_is_the_same(name):
+    seq, shared, rows = series(1), compiled(name), jnp.array([7, 0, 7])
+    params, log_weights, states = shared.model.unroll(seq, key=KEY, keep=rows)
+    want = shared.learn["run"](seq)[0]
+    assert_close((params, log_weights), want[:2], TOLERANCE)
+    assert_close(states, at(want[2], rows), TOLERANCE)
 
 
 @double
@@ -110,7 +110,8 @@ def test_ragged_batch_equals_one_by_one(name):
     long, short = series(5), take(series(6, clean=True), np.arange(HALF))
     keys, shared = jax.random.split(KEY, 4), compiled(name)
     together = shared.many([long, short, short, long], keys)
-    assert_close(predictions(at(together, 0), long.valid), predictions(shared.run(long, keys[0]), long.valid), TOLERANCE)
+    alone = shared.learn["run"](long, keys[0])[0]
+    assert_close(predictions(at(together, 0), long.valid), predictions(alone, long.valid), TOLERANCE)
     alone = shared.run(short.rows(0, HALF), keys[1])
     assert_close(predictions(at(together, 1), np.arange(HALF)), predictions(alone, np.arange(HALF)), TOLERANCE)
     assert_close(at(together[2], (1, -1)), at(alone[2], -1), TOLERANCE)
@@ -186,7 +187,9 @@ def test_rollout_draws_follow_predict_and_no_two_steps_share_a_draw(name):
     assert np.all(np.abs(scores.mean(0)) < 4 / np.sqrt(PATHS))
     assert np.all(np.abs(scores.std(0) - 1) < 4 / np.sqrt(2 * PATHS))
     assert paths.shape == (PATHS, HORIZON, OBS)
-    assert len(np.unique(np.asarray(paths).round(9))) == paths.size
+    # One noise for two steps would make them all but proportional.
+    together = [np.corrcoef(paths[:, 0, column], paths[:, 1, column])[0, 1] for column in range(OBS)]
+    assert np.all(np.abs(together) < 0.9)
 
 
 @double
@@ -194,18 +197,11 @@ def test_rollout_draws_follow_predict_and_no_two_steps_share_a_draw(name):
 def test_noise_differs_by_step_and_key_and_repeats_for_one_key(name):
     """With equal rows, all that differs between steps is the noise."""
     shared = compiled(name)
-    once, again, other = (shared.run(series(0), key) for key in (KEY, KEY, jax.random.key(8)))
+    once, again, other = (shared.learn["run"](series(0), key)[0] for key in (KEY, KEY, jax.random.key(8)))
     for first, second in zip(jax.tree.leaves(once), jax.tree.leaves(again), strict=True):
         np.testing.assert_array_equal(first, second)
     valid = np.flatnonzero(series(0).valid)
     assert np.all(np.asarray(once[0]["loc"])[valid] != np.asarray(other[0]["loc"])[valid])
-
-
-@double
-@every_model
-def test_compiled_equals_not_compiled(name):
-    seq, shared = series(0), compiled(name)
-    assert_close(shared.run(seq), run(shared.model, seq, KEY, shared.start), TOLERANCE)
 
 
 @double
@@ -218,9 +214,11 @@ def test_gradients_equal_finite_differences(name):
     rng = np.random.default_rng(2)
     for place, leaf in enumerate(leaves):
         direction = rng.normal(size=leaf.shape)
-        moved = [[*leaves[:place], leaf + sign * step * direction, *leaves[place + 1 :]] for sign in (1, -1)]
-        above, below = (shared.learn["run"](seq, jax.tree.unflatten(structure, point))[1] for point in moved)
-        slope = float(jnp.sum(gradient[place] * direction))
+        moved = [
+            [*leaves[:place], np.asarray(leaf) + sign * step * direction, *leaves[place + 1 :]] for sign in (1, -1)
+        ]
+        above, below = (shared.learn["run"](seq, weights=jax.tree.unflatten(structure, point))[1] for point in moved)
+        slope = float(np.sum(gradient[place] * direction))
         assert slope == pytest.approx(float(above - below) / (2 * step), rel=1e-6, abs=1e-6)
 
 
@@ -235,8 +233,8 @@ def test_single_precision_is_near_double(name, monkeypatch):
     single = lambda tree: jax.tree.map(lambda v: v.astype("float32") if eqx.is_inexact_array(v) else v, tree)  # noqa: E731
     model, seq = MODELS[name](jax.random.key(1)), series(0)
     want = Compiled(model).run(seq)
-    rough = Compiled(single(model))
-    found = rough.run(single(seq), state=single(rough.start))
+    with jax.enable_x64(False):
+        found = Compiled(single(model)).run(single(seq))
     assert found[1].dtype == jnp.float32
     assert_close(predictions(found, seq.valid), predictions(want, seq.valid), 2e-4)
     assert_close(found[2], want[2], 2e-4)
@@ -254,7 +252,9 @@ def test_large_inputs_stay_finite(name, size):
 
 @every_model
 def test_nothing_observed_at_all_is_finite_and_weighs_nothing(name):
-    seq = eqx.tree_at(lambda s: (s.observed, s.x), series(0), (jnp.zeros((LENGTH, OBS), bool), jnp.zeros((LENGTH, OBS))))
+    seq = eqx.tree_at(
+        lambda s: (s.observed, s.x), series(0), (jnp.zeros((LENGTH, OBS), bool), jnp.zeros((LENGTH, OBS)))
+    )
     out, total, gradients = compiled(name).learn["run"](seq)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((out, total, gradients)))
     assert not np.any(out[1])

@@ -23,7 +23,7 @@ def door(verb: Callable[..., None]) -> Callable[..., None]:
 
             if not isinstance(error, InputError | ModelFileError | TrainingError | OSError):
                 raise
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(2) from None
 
     return wrapped

@@ -9,8 +9,10 @@ import typer
 import alternax as ax
 from alternax.core.errors import InputError
 from alternax.data.calendar import default_calendar
+from alternax.data.csv_door import read_table
 from alternax.data.schema import Schema
 from alternax.data.sequences import Sequences
+from alternax.files.folder import refuse_foreign
 from alternax.fitted import Fitted
 
 MODELS = ("alternator",)
@@ -33,6 +35,7 @@ def fit(
         raise InputError(f"--model {model} is not known: choose one of {', '.join(MODELS)}.")
     if horizon < 1:
         raise InputError(f"--horizon must be at least 1; found {horizon}.")
+    refuse_foreign(out.absolute())
     _writable(out)
     table = Sequences.from_csv(data, **{k: v for k, v in columns.items() if v is not None})
     if table.schema.time_kind == "datetime":
@@ -51,7 +54,7 @@ def forecast(
 ) -> None:
     """Forecast from a run, or from the end of other data of the same columns."""
     fitted = ax.load(run)
-    _writable(out)
+    _writable_file(out)
     table = None if data is None else _read(data, fitted.schema)
     controls = None if future is None else _controls(future, fitted.schema)
     result = fitted.forecast(table, horizon=horizon, samples=samples, controls=controls, seed=seed)
@@ -61,7 +64,7 @@ def forecast(
 def impute(run: Path, data: Path, out: Path, *, samples: int, seed: int) -> None:
     """Fill the gaps of a CSV file."""
     fitted = ax.load(run)
-    _writable(out)
+    _writable_file(out)
     _write(fitted.impute(_read(data, fitted.schema), samples=samples, seed=seed).to_frame(), out)
 
 
@@ -71,10 +74,10 @@ def backtest(
     """Score forecasts on data that go beyond the training data."""
     fitted = ax.load(run)
     if out is not None:
-        _writable(out)
-    scores = fitted.backtest(
-        _read(data, fitted.schema), horizon=horizon, stride=stride, start=start, samples=samples, seed=seed
-    ).to_frame()
+        _writable_file(out)
+    table = _read(data, fitted.schema)
+    first = None if start is None else _first_row(table, start)
+    scores = fitted.backtest(table, horizon=horizon, stride=stride, start=first, samples=samples, seed=seed).to_frame()
     typer.echo(scores.to_string(index=False, float_format=lambda v: f"{v:.4f}"))
     if out is not None:
         _write(scores, out)
@@ -122,16 +125,30 @@ def _read(path: Path, schema: Schema) -> Sequences:
     return Sequences.from_csv(path, calendar=schema.calendar, kinds=list(schema.kinds), **options)
 
 
-def _controls(path: Path, schema: Schema):
-    import pandas as pd
-
-    if not path.is_file():
-        raise InputError(f"{path} does not exist: give a CSV file with the columns {', '.join(schema.controls)}.")
-    frame = pd.read_csv(path)
+def _controls(path: Path, schema: Schema) -> Any:
+    """The rows ahead of a CSV file, by their times where it has them."""
+    frame = read_table(path)
     absent = [name for name in schema.controls if name not in frame]
     if absent:
         raise InputError(f"{path} lacks the control {absent[0]!r}: it needs the columns {', '.join(schema.controls)}.")
-    return frame[list(schema.controls)].to_numpy(float)
+    return frame
+
+
+def _first_row(table: Sequences, start: str) -> int:
+    """Row of the first time stamp to forecast, which is text on the command line."""
+    if table.schema.time_kind == "datetime":
+        return int(table.split(start)[0].lengths.max())
+    try:
+        number = float(start)
+    except ValueError as error:
+        raise InputError(f"--start {start}: the times of these data are numbers.") from error
+    return int(table.split(time=number)[0].lengths.max())
+
+
+def _writable_file(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give the name of a CSV file to --out.")
+    _writable(path)
 
 
 def _writable(path: Path) -> None:

@@ -135,7 +135,7 @@ def _entry_log_prob(law: dist.Distribution, x: Array, observed: Array) -> Array:
 
 def _sample(law: dist.Distribution, shape: tuple[int, ...], key: PRNGKeyArray) -> Array:
     """A draw of its own for every element of `shape`, also where the parameters are shared."""
-    return law.expand(shape).sample(key)
+    return jnp.asarray(law.expand(shape).sample(key))
 
 
 def _rows_shape(d: dist.Distribution, x: Array, observed: Array) -> tuple[int, ...]:
@@ -161,14 +161,16 @@ def _(d: dist.Independent, x: Array, observed: Array, key: PRNGKeyArray) -> Arra
 
 @observed_log_prob.register
 def _(d: Columns, x: Array, observed: Array) -> Array:
-    take = [jnp.array(columns) for columns in d.indices]
-    parts = zip(take, d.laws, strict=True)
-    return sum(_entry_log_prob(law, x[..., at], observed[..., at]).sum(-1) for at, law in parts)
+    parts = [
+        _entry_log_prob(law, x[..., at], observed[..., at]).sum(-1)
+        for at, law in zip(map(jnp.array, d.indices), d.laws, strict=True)
+    ]
+    return sum(parts[1:], parts[0])
 
 
 @complete.register
 def _(d: Columns, x: Array, observed: Array, key: PRNGKeyArray) -> Array:
-    draw = d.expand(_rows_shape(d, x, observed)[:-1]).sample(key)
+    draw = _sample(d, _rows_shape(d, x, observed)[:-1], key)
     return jnp.where(observed, x, draw.astype(x.dtype))
 
 
@@ -206,7 +208,7 @@ def _(d: dist.LowRankMultivariateNormal, x: Array, observed: Array) -> Array:
 
 @complete.register
 def _(d: dist.LowRankMultivariateNormal, x: Array, observed: Array, key: PRNGKeyArray) -> Array:
-    shape, rank = _rows_shape(d, x, observed), d.cov_factor.shape[-1]
+    shape, rank = _rows_shape(d, x, observed), jnp.shape(d.cov_factor)[-1]
     factor_key, noise_key = jax.random.split(key)
     chol, mean = _factor_posterior(d, jnp.where(observed, x - d.loc, 0.0), observed)
     factors = mean + _solve_transposed(chol, jax.random.normal(factor_key, (*shape[:-1], rank), x.dtype))

@@ -36,8 +36,8 @@ class Layer(eqx.Module):
     ) -> tuple[Float[Array, "time dim"], LayerState]:
         """Outputs for all rows, and the state after the rows `keep` stacked (default: after the last row, unstacked).
 
-        Where `valid` is False the state is held and the output is finite but means nothing; where `resets` is True (and
-        the row is valid) the state is that of `init_state` before the row is taken in.
+        Where `valid` is False the output is still that of `step`, but the state is held: the row is asked about and not
+        taken in. Where `resets` is True the state is that of `init_state` before the row, valid or not.
         """
 
     @abstractmethod

@@ -122,7 +122,7 @@ def scan_unroll(
 
     def body(state, row):
         x, observed, valid, dt, control, reset = row
-        state = where_tree(reset & valid, _restart(model, state, key), state)
+        state = where_tree(reset & valid, restart(model, state, key), state)
         moved = model.advance(state, dt, control=control, key=key)
         params = model.predict(moved, control=control)
         updated, log_weight = model.update(moved, x, observed, control=control, key=key)
@@ -134,7 +134,7 @@ def scan_unroll(
     return params, log_weights, last if keep is None else jax.tree.map(lambda a: a[keep], states)
 
 
-def _restart(model: Model, state: State, key: PRNGKeyArray) -> State:
+def restart(model: Model, state: State, key: PRNGKeyArray) -> State:
     """A fresh state that goes on counting steps, so that noise is never used twice."""
     return eqx.tree_at(lambda s: s.step, model.init(key=key), state.step)
 

@@ -60,7 +60,7 @@ def save(tree: Any, meta: dict, folder: str | Path, *, classes: Iterable[type[eq
     if len(text) > MAX_CONFIG_BYTES:
         raise InputError(f"{CONFIG} would have {len(text)} bytes, more than {MAX_CONFIG_BYTES}; keep numbers in arrays")
     target = Path(folder).resolve()
-    _refuse_foreign(target)
+    refuse_foreign(target)
     try:
         _write(target, {CONFIG: text, TENSORS: tensors})
     except OSError as error:
@@ -154,7 +154,7 @@ def _refuse_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _refuse_foreign(target: Path) -> None:
+def refuse_foreign(target: Path) -> None:
     """Refuse to write where something stands that is neither empty nor a model folder."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return

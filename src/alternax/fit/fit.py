@@ -3,6 +3,8 @@
 import sys
 import warnings
 from dataclasses import replace
+from functools import cache
+from numbers import Real
 
 import jax
 import numpy as np
@@ -57,8 +59,9 @@ def fit(
         learning_rate: Peak learning rate, reached after 5 % of the steps.
         weight_decay: Decoupled weight decay.
         clip: Largest norm of the gradient.
-        valid: Share of the rows at the end of every series held out to choose the best parameters, or other
-            sequences, or None.
+        valid: Rows at the end of every series held out to choose the best parameters, as a share of the shortest
+            series, or other sequences, or None. Where the held-out part is shorter than a window, so are the
+            windows that are judged; where it cannot hold the horizon, nothing is held out and the record says so.
         every: Steps per dispatch to the device; losses are looked at and progress shown in between.
         patience: Stop after this many dispatches without a better validation loss; None never stops early.
         seed: Seed of windows and noise: same seed, same result, bit for bit on one machine.
@@ -69,11 +72,13 @@ def fit(
 
     Raises:
         InputError: If model, data and objective do not fit together, with what was expected and found.
+        TypeError: If one of them is something else altogether.
 
     Example:
         >>> fitted = fit(model, train, objective=Elbo() + RolloutScore("crps", horizon=6), seed=0)
     """
     _check(model, data, steps=steps, batch=batch, every=every)
+    _check_settings(objective, transform, target_transform, learning_rate, valid, patience)
     objective = default_objective(model, _default_horizon(data, model.context)) if objective is None else objective
     objective.check(model, data.target_dim)
     transform = (Scale(per="column") if transform is None else transform).fit(data)
@@ -81,21 +86,15 @@ def fit(
     scaled = _scale(transform, target_transform, data)
     lengths = np.asarray(data.lengths)
     length = window_length(window, lengths, model.context, objective.horizon)
-    held_out, validation, note = 0, None, ""
+    held_out, note = _held_out(valid, lengths, length, objective.horizon)
+    validation = None
     if isinstance(valid, Sequences):
-        other = _scale(transform, target_transform, valid)
-        validation = validation_batch(
-            other.arrays(), np.asarray(other.lengths), int(other.lengths.max()), length, model.context
-        )
-    elif valid:
-        held_out = int(valid * lengths.min())
-        if held_out <= objective.horizon or lengths.min() - held_out < length:
-            held_out, note = (
-                0,
-                f"no validation: {valid:g} of {lengths.min()} rows is too little for windows of {length} rows",
-            )
-        else:
-            validation = validation_batch(scaled.arrays(), lengths, held_out, length, model.context)
+        other = _fitting(valid, data, (model.context or 0) + objective.horizon + 1)
+        other_lengths = np.asarray(other.lengths)
+        other_arrays = _scale(transform, target_transform, other).arrays()
+        validation = validation_batch(other_arrays, other_lengths, other_lengths, length, model.context)
+    elif held_out:
+        validation = validation_batch(scaled.arrays(), lengths, held_out, length, model.context)
     windows = training_windows(scaled.arrays(), lengths, held_out, length)
     optimiser = _optimiser(learning_rate, weight_decay, clip, steps)
     plan = Plan(
@@ -145,6 +144,54 @@ def _check(model: Model, data: Sequences, **counts: int) -> None:
             raise InputError(f"{name} must be an integer of at least 1; found {value!r}.")
 
 
+def _check_settings(objective, transform, target_transform, learning_rate, valid, patience) -> None:
+    """Refuse settings of another type or out of range, before anything is computed."""
+    for name, value, kind in (
+        ("objective", objective, Objective),
+        ("transform", transform, Transform),
+        ("target_transform", target_transform, Transform),
+    ):
+        if value is not None and not isinstance(value, kind):
+            found = value.__name__ if isinstance(value, type) else type(value).__name__
+            raise TypeError(f"{name} must be an alternax {kind.__name__}, found {found}.")
+    try:
+        hash(objective)
+    except TypeError as error:
+        raise TypeError(
+            f"objective {type(objective).__name__} cannot be hashed: make it a dataclass(frozen=True)."
+        ) from error
+    if not (isinstance(learning_rate, Real) and 0 < learning_rate < float("inf")):
+        raise InputError(f"learning_rate must be a positive number; found {learning_rate!r}.")
+    if patience is not None and (not isinstance(patience, int) or patience < 1):
+        raise InputError(f"patience must be an integer of at least 1, or None; found {patience!r}.")
+    if not (valid is None or isinstance(valid, Sequences) or (isinstance(valid, Real) and 0 <= valid < 1)):
+        found = repr(valid) if isinstance(valid, Real) else type(valid).__name__
+        raise InputError(f"valid must be a fraction from 0 to below 1, Sequences, or None; found {found}.")
+
+
+def _held_out(valid: float | Sequences | None, lengths: np.ndarray, length: int, horizon: int) -> tuple[int, str]:
+    """Rows to hold out at the end of every series, or none and the reason."""
+    if not valid or isinstance(valid, Sequences):
+        return 0, ""
+    shortest = int(lengths.min())
+    rows = int(valid * shortest)
+    if rows > horizon and shortest - rows >= length:
+        return rows, ""
+    return 0, f"no validation: {valid:g} of {shortest} rows is too little for windows of {length} rows"
+
+
+def _fitting(valid: Sequences, data: Sequences, least: int) -> Sequences:
+    """The validation series read as the training series, those left out that are too short for the objective."""
+    valid = valid.like(data.schema)
+    long_enough = np.flatnonzero(valid.lengths >= least)
+    if len(long_enough) == 0:
+        raise InputError(
+            f"valid: a series must hold the context and the objective's horizon, {least} rows; "
+            f"the longest has {valid.lengths.max()}."
+        )
+    return valid.take(long_enough.tolist())
+
+
 def _default_horizon(data: Sequences, context: int | None) -> int:
     """12 rows, less where the series are short."""
     return max(1, min(12, (int(data.lengths.min()) - (context or 0)) // 4))
@@ -173,6 +220,7 @@ def _scale(transform: Transform, target_transform: Transform, data: Sequences) -
     return replace(scaled, targets=target_transform.apply(_targets_as_x(data)).x)
 
 
+@cache
 def _optimiser(learning_rate: float, weight_decay: float, clip: float, steps: int) -> optax.GradientTransformation:
     warmup = max(1, steps // 20)
     schedule = optax.warmup_cosine_decay_schedule(

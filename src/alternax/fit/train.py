@@ -1,9 +1,9 @@
 """The training loop: many optimiser steps a dispatch, best parameters kept, stops that leave a usable result."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -59,31 +59,31 @@ def train(
     opt_state = plan.optimiser.init(params)
     outcome = Outcome(model, train_loss=[], valid_loss=[], checked_at=[])
     best, best_loss, waited, started = params, float("inf"), 0, time.perf_counter()
-    run = jax.jit(partial(_steps, objective, plan, rest), static_argnums=(4,))
-    judge = jax.jit(partial(_mean_loss, objective, rest))
+    settings, safe = (objective, plan.optimiser, plan.batch, rest), params
     try:
         while outcome.steps < plan.steps:
             count = min(plan.every, plan.steps - outcome.steps)
-            params, opt_state, losses, finite = run(
-                params, opt_state, windows, (step_key, jnp.asarray(outcome.steps)), count
+            first = jnp.asarray(outcome.steps)
+            params, safe, opt_state, losses, finite = _steps(
+                settings, params, safe, opt_state, windows, step_key, first, count
             )
             good = int(finite.sum())
-            loss = float(jnp.where(finite, losses, 0.0).sum() / max(good, 1))
-            valid = None if validation is None else float(judge(params, validation, valid_key))
+            failed = good < count
             outcome.steps += good
-            outcome.train_loss.append(loss)
-            outcome.checked_at.append(outcome.steps)
-            if valid is not None:
-                outcome.valid_loss.append(valid)
-            report(outcome.steps, loss, valid)
+            if failed:
+                quantity = "loss" if not jnp.isfinite(losses[good]) else "gradient"
+                params, outcome.stopped = safe, f"non-finite {quantity} at step {outcome.steps + 1}"
+            valid = None if validation is None else float(_judge(objective, rest, params, validation, valid_key))
             if valid is None or valid < best_loss:
-                best, waited, outcome.best_step = params, 0, outcome.steps
+                best, waited, outcome.best_step = params, 0, max(outcome.steps - failed, 0)
                 best_loss = best_loss if valid is None else valid
             else:
                 waited += 1
-            if good < count:
-                quantity = "loss" if not jnp.isfinite(losses[good]) else "gradient"
-                outcome.stopped = f"non-finite {quantity} at step {outcome.steps + 1}"
+            if good:
+                _note(outcome, float(losses[:good].mean()), valid, report)
+            if valid is not None and not math.isfinite(valid) and not failed:
+                failed, outcome.stopped = True, f"non-finite validation loss at step {outcome.steps}"
+            if failed:
                 break
             if plan.patience is not None and waited >= plan.patience:
                 outcome.stopped = "early stop"
@@ -95,30 +95,47 @@ def train(
     return outcome
 
 
+def _note(outcome: Outcome, loss: float, valid: float | None, report: Callable) -> None:
+    outcome.train_loss.append(loss)
+    outcome.checked_at.append(outcome.steps)
+    if valid is not None:
+        outcome.valid_loss.append(valid)
+    report(outcome.steps, loss, valid)
+
+
 def _mean_loss(objective: Objective, rest: Any, params: Any, batch: Sequence, key: PRNGKeyArray) -> jax.Array:
     model = eqx.combine(params, rest)
     keys = jax.random.split(key, batch.x.shape[0])
     return jax.vmap(lambda seq, k: objective(model, seq, key=k))(batch, keys).mean()
 
 
+_judge = eqx.filter_jit(_mean_loss)
+
+
+@eqx.filter_jit
 def _steps(
-    objective: Objective, plan: Plan, rest: Any, params: Any, opt_state: Any, windows: Windows, clock: tuple, count: int
+    settings: tuple, params: Any, safe: Any, opt_state: Any, windows: Windows, key: PRNGKeyArray, first: Any, count: int
 ):
-    """`count` optimiser steps; from the first non-finite loss or gradient on, nothing changes any more."""
-    key, first = clock
+    """`count` optimiser steps; from the first non-finite loss or gradient on, nothing changes any more.
+
+    `safe` are the last parameters whose loss and gradient were seen to be finite, one update behind `params`. Compiled
+    once for all trainings of the same model, objective and settings.
+    """
+    objective, optimiser, size, rest = settings
 
     def body(carry, step):
-        params, opt_state, alive = carry
+        params, safe, opt_state, alive = carry
         window_key, loss_key = jax.random.split(jax.random.fold_in(key, step))
-        batch = windows.draw(plan.batch, window_key)
-        loss, grads = jax.value_and_grad(partial(_mean_loss, objective, rest))(params, batch, loss_key)
+        batch = windows.draw(size, window_key)
+        loss, grads = jax.value_and_grad(lambda p: _mean_loss(objective, rest, p, batch, loss_key))(params)
         alive &= jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(grads))
-        updates, new_state = plan.optimiser.update(grads, opt_state, params)
+        updates, new_state = optimiser.update(grads, opt_state, params)
         new_params = eqx.apply_updates(params, updates)
         keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(alive, a, b), new, old)  # noqa: E731
-        return (keep(new_params, params), keep(new_state, opt_state), alive), (loss, alive)
+        carry = keep(new_params, params), keep(params, safe), keep(new_state, opt_state), alive
+        return carry, (loss, alive)
 
-    (params, opt_state, _), (losses, finite) = jax.lax.scan(
-        body, (params, opt_state, jnp.asarray(True)), first + jnp.arange(count)
+    (params, safe, opt_state, _), (losses, finite) = jax.lax.scan(
+        body, (params, safe, opt_state, jnp.asarray(True)), first + jnp.arange(count)
     )
-    return params, opt_state, losses, finite
+    return params, safe, opt_state, losses, finite

@@ -66,14 +66,17 @@ def training_windows(series: Sequence, lengths: np.ndarray, held_out: int, lengt
 
 
 def validation_batch(
-    series: Sequence, lengths: np.ndarray, held_out: int, length: int, context: int | None
+    series: Sequence, lengths: np.ndarray, held_out: np.ndarray | int, length: int, context: int | None
 ) -> Sequence:
-    """Evenly laid windows whose rows after the context lie in the held-out part."""
+    """Evenly laid windows whose rows after the context lie in the last `held_out` rows of every series.
+
+    They are as long as the training windows where the held-out part has room for that, shorter where not.
+    """
+    first = np.maximum(lengths - held_out - (context or 0), 0)
+    length = min(length, int((lengths - first).max()))
     windows = Windows(series, jnp.zeros((len(lengths), 2), int), length)
-    spots = []
-    for index, total in enumerate(lengths):
-        first = max(total - held_out - (context if context else length - held_out), 0)
-        spots += [(index, start) for start in range(int(first), int(total) - length + 1)]
+    stops = lengths - length + 1
+    spots = [(i, start) for i in range(len(lengths)) for start in range(int(first[i]), int(stops[i]))]
     chosen = [spots[i] for i in np.unique(np.linspace(0, len(spots) - 1, VALIDATION_WINDOWS).round().astype(int))]
     index, start = (jnp.asarray(a) for a in zip(*chosen, strict=True))
     return jax.vmap(windows.take)(index, start)

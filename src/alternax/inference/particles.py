@@ -10,7 +10,7 @@ from cuthbertlib.resampling import killing, systematic
 from jaxtyping import Array, Float, PRNGKeyArray, Scalar
 
 from alternax.core.emission import complete
-from alternax.core.model import Model, State, draw_key, where_tree
+from alternax.core.model import Model, State, draw_key, restart, where_tree
 from alternax.core.sequence import Sequence
 
 
@@ -94,16 +94,17 @@ def _start(model: Model, particles: int, key: PRNGKeyArray) -> tuple[Array, Arra
 
 
 def _rows(seq: Sequence) -> tuple[Array, ...]:
-    return seq.x, seq.observed, seq.valid, seq.dt, seq.controls
+    return seq.x, seq.observed, seq.valid, seq.dt, seq.controls, seq.resets & seq.valid
 
 
 def _take_in(
     model: Model, states: State, row: tuple[Array, ...], keys: Array, *, fill: bool
 ) -> tuple[State, Array, Array]:
     """All particles take one row in; with `fill` each completes it by its own draw first."""
-    x, observed, valid, dt, control = row
+    x, observed, valid, dt, control, reset = row
 
     def one(state, key):
+        state = where_tree(reset, restart(model, state, key), state)
         moved = model.advance(state, dt, control=control, key=key)
         whole, seen = x, observed
         _, weight = model.update(moved, x, observed, control=control, key=key)

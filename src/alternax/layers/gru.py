@@ -71,17 +71,16 @@ class GRU(Layer):
         check_rows(self, x, valid=valid, resets=resets, dt=dt)
         state = self.init_state() if state is None else state
         check_state(self, state)
-        restart = None if resets is None else resets if valid is None else resets & valid
 
         def body(h, row):
             inputs, taken, restarted = row
             before = h if restarted is None else jnp.where(restarted, 0.0, h)
             after = self._next(inputs, before)
-            h = after if taken is None else jnp.where(taken, after, h)
-            return h, h
+            held = after if taken is None else jnp.where(taken, after, before)
+            return held, (after, held)
 
-        last, h = jax.lax.scan(body, state, (self._inputs(x), valid, restart))
-        return h, last if keep is None else h[keep]
+        last, (y, states) = jax.lax.scan(body, state, (self._inputs(x), valid, resets))
+        return y, last if keep is None else states[keep]
 
     def step(
         self, x_t: Float[Array, "dim"], state: GRUState, *, dt: Scalar | None = None, key: PRNGKeyArray | None = None

@@ -103,14 +103,17 @@ class LRU(Layer):
         state = self.init_state() if state is None else state
         check_state(self, state)
         a = self._factor(None if dt is None else dt[:, None])
-        inputs = self._inputs(x)
-        if valid is not None:
-            resets = None if resets is None else resets & valid
-            a = jnp.where(valid[:, None], a, 1.0)
-            inputs = jnp.where(valid[:, None], inputs, 0.0)
-        h = linear_scan(a, inputs, jax.lax.complex(*state), resets=resets)
+        inputs, start = self._inputs(x), jax.lax.complex(*state)
+        if valid is None:
+            h = asked = linear_scan(a, inputs, start, resets=resets)
+        else:
+            taken = valid[:, None]
+            h = linear_scan(jnp.where(taken, a, 1.0), jnp.where(taken, inputs, 0.0), start, resets=resets)
+            before = jnp.concatenate([start[None], h[:-1]])
+            before = before if resets is None else jnp.where(resets[:, None], 0.0, before)
+            asked = jnp.where(taken, h, a * before + inputs)
         last = h[-1] if keep is None else h[keep]
-        return self._outputs(h, x), jnp.stack([last.real, last.imag], axis=-2)
+        return self._outputs(asked, x), jnp.stack([last.real, last.imag], axis=-2)
 
     def step(
         self, x_t: Float[Array, "dim"], state: LRUState, *, dt: Scalar | None = None, key: PRNGKeyArray | None = None

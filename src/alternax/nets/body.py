@@ -76,9 +76,8 @@ class Pointwise(Body):
 
     def __init__(self, net: eqx.nn.Linear | eqx.nn.MLP):
         """A body of `net`, which maps `(in_dim,)` to `(out_dim,)`."""
-        linear = isinstance(net, eqx.nn.Linear)
-        self.in_dim = net.in_features if linear else net.in_size
-        self.out_dim = net.out_features if linear else net.out_size
+        maps = (net,) if isinstance(net, eqx.nn.Linear) else net.layers
+        self.in_dim, self.out_dim = maps[0].weight.shape[1], maps[-1].weight.shape[0]
         self.net = net
 
     @property

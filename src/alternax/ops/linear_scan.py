@@ -130,7 +130,7 @@ def _backward(reverse, method, chunk, saved, cotangent):
         following, previous, first = jnp.roll(a, 1, axis=0), jnp.concatenate([h[1:], h0[None]]), -1
     else:
         following, previous, first = jnp.roll(a, -1, axis=0), jnp.concatenate([h0[None], h[:-1]]), 0
-    lam = _scan(following, cotangent, jnp.zeros_like(h0), not reverse, method, chunk)
+    lam = _compiled(following, cotangent, jnp.zeros_like(h0), not reverse, method, chunk)
     return _sum_to(lam * previous, a.shape), lam, a[first] * lam[first]
 
 
@@ -183,7 +183,8 @@ def _chunked(a: Array, b: Array, h0: Array, reverse: bool, chunk: int) -> Array:
     a, b = (jnp.pad(v, [fill] + [(0, 0)] * (v.ndim - 1)).reshape(-1, chunk, *v.shape[1:]) for v in (a, b))
 
     def body(h, rows):
-        out = _associative(*rows, h, reverse, chunk)
+        a, b = rows
+        out = _associative(a, b, h, reverse, chunk)
         return out[0 if reverse else -1], out
 
     out = jax.lax.scan(body, h0, (a, b), reverse=reverse)[1]

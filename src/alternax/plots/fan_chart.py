@@ -23,6 +23,7 @@ def fan_chart(
     past: tuple[Shaped[np.ndarray, "past"], Float[np.ndarray, "past feature"]] | None = None,
     truth: Float[np.ndarray, "time feature"] | None = None,
     levels: Sequence[float] = (0.5, 0.9),
+    paths: int = 0,
     unit: str = "",
     columns: int = 2,
 ) -> "Figure":
@@ -35,6 +36,7 @@ def fan_chart(
         past: Times and values before the paths; NaN leaves a gap. Where the last row is known the fan starts from it.
         truth: What happened; NaN leaves a gap.
         levels: Probabilities of the shaded intervals, up to three.
+        paths: How many single sample paths to draw as thin lines.
         unit: Label of the vertical axis.
         columns: Panels side by side.
 
@@ -45,7 +47,7 @@ def fan_chart(
         >>> figure = fan_chart(np.arange(6), np.zeros((20, 6, 1)), ["x"])
         >>> figure.savefig("fan.png")
     """
-    from alternax.plots.style import legend_below, panels, time_axis, title
+    from alternax.plots.style import INK, legend_below, panels, time_axis, title
 
     levels = sorted(levels, reverse=True)
     if not 1 <= len(levels) <= len(_SHADES) or not 0 < levels[-1] <= levels[0] < 1:
@@ -54,6 +56,8 @@ def fan_chart(
     for i, (one, name) in enumerate(zip(axes, names, strict=True)):
         before = None if past is None else (past[0], past[1][:, i])
         _fan(one, times, samples[:, :, i], before, levels)
+        if paths:
+            one.plot(times, samples[:paths, :, i].T, color=INK, linewidth=0.7, alpha=0.6)
         if truth is not None:
             one.plot(times, truth[:, i], color="black", linewidth=1.2, marker=_marker(truth[:, i]), label="observed")
         title(one, name)

@@ -45,7 +45,14 @@ def legend_below(figure: "Figure", axes: "Axes") -> None:
     """One legend for all panels, under them."""
     handles, labels = axes.get_legend_handles_labels()
     if labels:
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False, fontsize=9)
+        figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=5 if figure.get_figwidth() > 6 else 3,
+            frameon=False,
+            fontsize=9,
+        )
 
 
 def time_axis(axes: "Axes", times: np.ndarray) -> None:

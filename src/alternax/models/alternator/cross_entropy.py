@@ -6,25 +6,27 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray, Scalar
 
-from alternax.core.model import counted, draw_key
+from alternax.core.model import counted, draw_key, restart, where_tree
 from alternax.core.sequence import Sequence
+from alternax.models.alternator.parallel import run
 
 if TYPE_CHECKING:
     from alternax.models.alternator.model import Alternator
 
 
 def cross_entropy(model: "Alternator", seq: Sequence, *, feed: str, key: PRNGKeyArray) -> Scalar:
-    """sum_t |z_t - mu_z|^2 / Dz + (sz / sx)^2 |x_t - mu_x|^2 / Dx, averaged over the rows.
+    """Mean over the rows of |z_t - mu_z|^2 / Dz + (sz / sx)^2 |x_t - mu_x|^2 / Dx.
 
     This is the paper's loss divided by Dz, so that it does not grow with the width. The z-term runs over labelled
-    targets
-    (the latents of a decoder) and is left out without them, where it is a constant. mu_z runs free: it is the mean
-    path that decoding uses. mu_x is given a draw of z_{t-1}.
+    targets and is left out without them, where it is a constant; mu_z runs free, being the mean path that decoding
+    uses. mu_x is given z_{t-1}: a draw, or with `decode="latent"` the target where it is known, for then z is observed.
 
     Reference: arXiv 2405.11848, section 2 (objective) and Algorithm 1 (`feed="own"`).
     """
+    labelled = seq.labelled & seq.valid[:, None]
     if feed == "data":
-        params, _, _ = model.unroll(seq, key=key)
+        known_z = (seq.targets, labelled) if model.target_dim and model.head is None else None
+        params = run(model, seq, model.init(key=key), key, known_z=known_z).params
         mean, gain = params["loc"], params["gain"]
         decoded = model.decode(*model.filter(seq, key=key))[0] if model.target_dim else None
     else:
@@ -34,7 +36,6 @@ def cross_entropy(model: "Alternator", seq: Sequence, *, feed: str, key: PRNGKey
     ratio = (model.sigma_z / model.noise.sigma_x) ** 2
     loss = ratio * (error**2).sum() / jnp.maximum(counts.sum(), 1)
     if decoded is not None:
-        labelled = seq.labelled & seq.valid[:, None]
         loss = loss + jnp.where(labelled, (decoded - seq.targets) ** 2, 0.0).sum() / jnp.maximum(labelled.sum(), 1)
     return loss
 
@@ -44,13 +45,15 @@ def _own_samples(model: "Alternator", seq: Sequence, key: PRNGKeyArray) -> tuple
     everything = jnp.ones(model.obs_dim, bool)
 
     def body(state, row):
-        control, dt = row
+        control, dt, valid, reset = row
+        state = where_tree(reset & valid, restart(model, state, key), state)
         moved = model.advance(state, dt, control=control, key=key)
         params = model.predict(moved, control=control)
         x = model.emission(params).sample(draw_key(key, moved.step))
-        after, _ = model.update(moved, x, everything, control=control, key=key)
+        updated, _ = model.update(moved, x, everything, control=control, key=key)
+        after = where_tree(valid, updated, state)
         return after, (params["loc"], params["gain"], after.z)
 
-    _, (mean, gain, z) = jax.lax.scan(body, model.init(key=key), (seq.controls, seq.dt))
+    _, (mean, gain, z) = jax.lax.scan(body, model.init(key=key), (seq.controls, seq.dt, seq.valid, seq.resets))
     decoded = model.decode(z, jnp.zeros_like(z))[0] if model.target_dim else None
     return mean, gain, decoded

@@ -1,8 +1,8 @@
-"""A closed-form start for an affine Alternator: the linear model that is best one row ahead, from which training goes on.
+"""A closed-form start for an affine Alternator: the linear model that is best one row ahead.
 
-With affine bodies an Alternator contains linear inverse models: z holds the whitened observation (or its pattern coordinates) at
-one or several time-scales, and f is a ridge regression of the next row on z. Short records, where a free network overfits,
-start here.
+With affine bodies an Alternator contains linear inverse models: z holds the whitened observation (or its pattern
+coordinates) at one or several time-scales, and f is a ridge regression of the next row on z. Short records, where a
+free network overfits, start here and train from it.
 """
 
 from typing import TYPE_CHECKING
@@ -26,7 +26,8 @@ CONTROL_RIDGE = 1e-3
 def least_squares_start(model: "Alternator", seq: Sequence, *, ridge: float = 0.03) -> "Alternator":
     """The model with g, f, carry and noise set by ridge regression on one training sequence.
 
-    g selects whitened columns (pattern coordinates under an operator), repeated over the latent dimensions, whose alphas
+    g selects whitened columns (pattern coordinates under an operator), repeated over the latent dimensions, whose
+    alphas
     then set their memories. f regresses the next row's columns less what the residual carries on the mean of z and the
     controls. The carry is the lag-one autocorrelation, the noise scales are those of the residuals (degrees of freedom
     corrected, the latent noise's share taken off).
@@ -61,7 +62,11 @@ def least_squares_start(model: "Alternator", seq: Sequence, *, ridge: float = 0.
     bias = np.zeros(model.otn.out_dim)
     bias[:columns] = intercept * spread
     model = eqx.tree_at(lambda m: m.otn, model, _affine(model.otn, weight, bias))
-    residuals = target - (past @ weight[:columns, : model.latent_dim].T + bias[:columns] + controls @ weight[:columns, model.otn.in_dim - controls.shape[1] :].T)
+    residuals = target - (
+        past @ weight[:columns, : model.latent_dim].T
+        + bias[:columns]
+        + controls @ weight[:columns, model.otn.in_dim - controls.shape[1] :].T
+    )
     freedom = len(past) / max(len(past) - past.shape[1] - controls.shape[1] - 1, 1)
     latent_share = model.sigma_z**2 * (weight[:columns, : model.latent_dim] ** 2).sum(1)
     own = np.sqrt(np.maximum((residuals**2).mean(0) * freedom - latent_share, SMALLEST))
@@ -77,13 +82,17 @@ def _check(model: "Alternator", seq: Sequence) -> int:
     if model.context is not None or (model.residual.kind == "carry" and model.operator is None):
         raise InputError("a least-squares start needs context=None, and an operator where residual='carry'.")
     if model.noise.kind == "state":
-        raise InputError("a least-squares start needs noise='learned' or 'lowrank': state-dependent scales are not linear.")
+        raise InputError(
+            "a least-squares start needs noise='learned' or 'lowrank': state-dependent scales are not linear."
+        )
     if not bool((seq.observed | ~seq.valid[:, None]).all()):
         row, column = np.argwhere(~np.asarray(seq.observed))[0]
         raise InputError(f"a least-squares start needs complete rows; row {row}, column {column} is missing.")
     columns = model.obs_dim if model.operator is None else model.operator.count
     if model.latent_dim < columns:
-        raise InputError(f"a least-squares start needs latent_dim >= {columns} to hold the columns; found {model.latent_dim}.")
+        raise InputError(
+            f"a least-squares start needs latent_dim >= {columns} to hold the columns; found {model.latent_dim}."
+        )
     return columns
 
 

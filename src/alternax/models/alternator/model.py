@@ -121,7 +121,7 @@ class Alternator(LatentModel):
             otn, latent_dim, age_dim, control_dim, seen_dim + self.noise.out_dim, width, depth, otn_key
         )
         self.head = build.head(decode, latent_dim, target_dim, width, head_key)
-        self.decay = jnp.full(latent_dim, build.DECAY_START) if flow == "decay" else None
+        self.decay = jnp.full(latent_dim, build.DECAY_START, dtype=float) if flow == "decay" else None
         self.scaling = None if context is None else ContextScale(obs_dim, context)
         self.target_log_scale = jnp.zeros(target_dim)
         self.operator, self.obs_dim, self.latent_dim, self.target_dim = operator, obs_dim, latent_dim, target_dim
@@ -158,7 +158,9 @@ class Alternator(LatentModel):
 
     def predict(self, state: AlternatorState, *, control: Array) -> dict[str, Array]:
         """The OTN: location and scale of the next row."""
-        raw, _ = self.otn.step(self.otn_input(state.z, state.elapsed, state.age, control), state.otn, dt=self.layer_dt(state.elapsed))
+        raw, _ = self.otn.step(
+            self.otn_input(state.z, state.elapsed, state.age, control), state.otn, dt=self.layer_dt(state.elapsed)
+        )
         return self.law(raw, state.last, state.age, state.scale)
 
     def emission(self, params: dict[str, Array]) -> Distribution:
@@ -181,7 +183,9 @@ class Alternator(LatentModel):
         seen = observed.any()
         last = jnp.where(observed, x, state.last)
         scale = None if self.scaling is None else self.scaling.step(state.scale, x, observed)
-        g, ftn = self.ftn.step(self.ftn_input(last, observed, control, scale), state.ftn, dt=self.layer_dt(state.elapsed))
+        g, ftn = self.ftn.step(
+            self.ftn_input(last, observed, control, scale), state.ftn, dt=self.layer_dt(state.elapsed)
+        )
         a, carry = self.gains(state.step)
         updated = AlternatorState(
             z=jnp.sqrt(a) * g + carry * state.z,
@@ -237,9 +241,10 @@ class Alternator(LatentModel):
 
     def flow(self, dt: Array) -> Array:
         """Factor on z after time `dt`, trailing latent axis added."""
+        dt = jnp.asarray(dt)[..., None]
         if self.decay is None:
-            return jnp.ones((*jnp.shape(dt), self.latent_dim))
-        return jnp.exp(-jax.nn.softplus(self.decay) * jnp.asarray(dt)[..., None])
+            return jnp.ones((*dt.shape[:-1], self.latent_dim), dt.dtype)
+        return jnp.exp(-jax.nn.softplus(self.decay) * dt)
 
     def layer_dt(self, elapsed: Array) -> Array | None:
         """The time that recurrent bodies see: None without a flow, where they count rows."""

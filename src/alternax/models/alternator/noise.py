@@ -47,11 +47,11 @@ class Noise(eqx.Module):
         if kind == "lowrank" and operator is None and not 1 <= rank <= obs_dim:
             raise InputError(f"noise='lowrank' needs 1 <= rank <= obs_dim = {obs_dim}; found rank = {rank}.")
         self.kind, self.sigma_x = kind, sigma_x
-        self.log_scale = jnp.full(obs_dim, math.log(sigma_x))
+        self.log_scale = jnp.full(obs_dim, math.log(sigma_x), dtype=float)
         self.factor, self.patterns = None, Fixed(None)
         if kind == "lowrank" and operator is not None:
             self.patterns = Fixed(operator.basis.value)
-            self.factor = jnp.full(operator.count, math.log(sigma_x))
+            self.factor = jnp.full(operator.count, math.log(sigma_x), dtype=float)
         elif kind == "lowrank":
             self.factor = 0.1 * sigma_x * jax.random.normal(key, (obs_dim, rank))
 

@@ -46,8 +46,20 @@ class Clock(eqx.Module):
     elapsed: Array
 
 
-def run(model: "Alternator", seq: Sequence, start: AlternatorState, key: Array, keep: Array | None) -> Trace:
-    """Predictions and states of an observed sequence under `gap="hold"`."""
+def run(
+    model: "Alternator",
+    seq: Sequence,
+    start: AlternatorState,
+    key: Array,
+    keep: Array | None = None,
+    *,
+    known_z: tuple[Array, Array] | None = None,
+) -> Trace:
+    """Predictions and states of an observed sequence under `gap="hold"`.
+
+    `known_z` holds values of the first latent coordinates after every row and where they are known: f is then given
+    these in place of its draws, as a latent that was observed (the recurrence itself runs free).
+    """
     clock = _clock(seq, start)
     last, last_before, age_before = _last_values(seq, clock, start)
     scale_before, scale = None, None
@@ -64,6 +76,8 @@ def run(model: "Alternator", seq: Sequence, start: AlternatorState, key: Array, 
     gain = carry * flow
     z = linear_scan(gain, jnp.where(clock.valid[:, None], gain * drawn + drive, 0.0), start.z, resets=clock.resets)
     z_before = flow * (_shift(z, start.z, clock.resets) + drawn)
+    if known_z is not None:
+        z_before = _put_known(z_before, *known_z, clock.resets)
     raw, otn = model.otn(
         model.otn_input(z_before, clock.elapsed, age_before, seq.controls),
         start.otn, valid=clock.seen, resets=clock.resets, dt=model.layer_dt(clock.elapsed), keep=keep,
@@ -151,6 +165,14 @@ def _spread(model: "Alternator", clock: Clock, start: AlternatorState) -> tuple[
     after = linear_scan(held[:, None], fresh[:, None], start.spread[None])[:, 0]
     before = jnp.concatenate([start.spread[None], after[:-1]])
     return after, jnp.where(clock.resets, 1.0, before) * clock.valid
+
+
+def _put_known(z_before: Array, values: Array, known: Array, resets: Array) -> Array:
+    """`z_before` with the coordinates that are known after the row before."""
+    width = values.shape[1]
+    values, known = (jnp.concatenate([jnp.zeros_like(a[:1]), a[:-1]]) for a in (values, known))
+    coordinates = jnp.where(known & ~resets[:, None], values, z_before[:, :width])
+    return z_before.at[:, :width].set(coordinates)
 
 
 def _shift(after: Array, start: Array, resets: Array) -> Array:

@@ -26,7 +26,7 @@ class Residual(eqx.Module):
         if kind not in KINDS:
             raise InputError(f"residual={kind!r} is not known: choose None, 'change' or 'carry'.")
         self.kind = kind
-        self.logit = jnp.full(obs_dim, START_LOGIT) if kind == "carry" else None
+        self.logit = jnp.full(obs_dim, START_LOGIT, dtype=float) if kind == "carry" else None
 
     def __call__(
         self, last: Float[Array, "*rows obs_dim"], age: Float[Array, "*rows obs_dim"], operator: Operator | None
