@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from alternax.data.transforms import SeasonalAnomaly as SeasonalAnomaly
     from alternax.fit import CrossEntropy as CrossEntropy
     from alternax.fit import Elbo as Elbo
+    from alternax.fit import Masked as Masked
     from alternax.fit import ModelLoss as ModelLoss
     from alternax.fit import Objective as Objective
     from alternax.fit import RolloutScore as RolloutScore
@@ -59,6 +60,7 @@ _HOMES = {
     "Layer": "alternax.core.layer",
     "Log": "alternax.data.transforms",
     "MinMax": "alternax.data.transforms",
+    "Masked": "alternax.fit",
     "Mixer": "alternax.core.layer",
     "Model": "alternax.core.model",
     "ModelFileError": "alternax.core.errors",
@@ -97,6 +99,7 @@ __all__ = [
     "LatentModel",
     "Layer",
     "Log",
+    "Masked",
     "MinMax",
     "Mixer",
     "Model",

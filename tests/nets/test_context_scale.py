@@ -19,7 +19,7 @@ def series(seed: int):
 
 
 def naive(x, observed, resets):
-    """Location and scale before and after every row: one row of mean 0 and variance 1 counts beside the first ROWS."""
+    """Location and scale before and after every row: one squared deviation of 1 counts beside the first ROWS."""
     before, after = [], []
     for t in range(LENGTH):
         start = max([s for s in range(t + 1) if resets[s]], default=0)
@@ -28,8 +28,8 @@ def naive(x, observed, resets):
             columns = []
             for d in range(OBS):
                 values = np.array([x[s, d] for s in rows if observed[s, d]], float)
-                mean = values.sum() / (len(values) + 1)
-                columns.append((mean, np.sqrt(((values**2).sum() + 1) / (len(values) + 1) - mean**2)))
+                mean = values.mean() if len(values) else 0.0
+                columns.append((mean, np.sqrt((((values - mean) ** 2).sum() + 1) / (len(values) + 1))))
             out.append(np.array(columns).T)
     return np.array(before), np.array(after)
 
@@ -53,7 +53,7 @@ def test_row_by_row_equals_all_at_once_and_it_freezes_after_its_rows():
         assert warm[-1] == bool(scaling.warmed(before)[t])
         new = scaling.step(state, x[t], observed[t])
         if warm[-1]:
-            for name in ("count", "total", "squares"):
+            for name in ("count", "anchor", "total", "squares"):
                 np.testing.assert_array_equal(getattr(new, name), getattr(state, name))
         state = new
         for a, b in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
@@ -70,3 +70,13 @@ def test_constant_and_never_observed_columns_have_a_positive_scale():
     assert np.isfinite(location).all() and np.all(np.asarray(scale) > 0)
     np.testing.assert_allclose(location[:, 1], 0.0)
     np.testing.assert_allclose(scale[:, 1], 1.0)
+
+
+def test_a_level_far_from_zero_costs_no_digits():
+    scaling, rng = ContextScale(1, 100), np.random.default_rng(0)
+    x = (1e5 + rng.normal(size=(100, 1))).astype(np.float32)
+    _, after = scaling.unroll(scaling.init(), jnp.asarray(x), jnp.ones((100, 1), bool), jnp.zeros(100, bool))
+    location, scale = scaling.location_scale(after)
+    values = x.astype(float)
+    np.testing.assert_allclose(location[-1], values.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(scale[-1], np.sqrt((((values - values.mean(0)) ** 2).sum(0) + 1) / 101), rtol=1e-3)

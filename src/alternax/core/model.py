@@ -152,7 +152,7 @@ def sample_rollout(
         x = law.sample(draw_key(key, moved.step))
         return model.update(moved, x, seen, control=control, key=key)[0], x
 
-    return jax.lax.scan(body, state, (controls, dts))[1]
+    return jnp.asarray(jax.lax.scan(body, state, (controls, dts))[1])
 
 
 def counted(seq: Sequence, context: int | None) -> Bool[Array, "time obs_dim"]:

@@ -5,6 +5,7 @@ from typing import Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 
@@ -36,15 +37,15 @@ class Sequence(eqx.Module):
     @classmethod
     def build(
         cls,
-        x: Array,
-        observed: Array | None = None,
+        x: ArrayLike,
+        observed: ArrayLike | None = None,
         *,
-        valid: Array | None = None,
-        dt: Array | None = None,
-        controls: Array | None = None,
-        targets: Array | None = None,
-        resets: Array | None = None,
-        scored: Array | None = None,
+        valid: ArrayLike | None = None,
+        dt: ArrayLike | None = None,
+        controls: ArrayLike | None = None,
+        targets: ArrayLike | None = None,
+        resets: ArrayLike | None = None,
+        scored: ArrayLike | None = None,
     ) -> Self:
         """A sequence from `x` `(..., time, obs_dim)` alone or with any of its companions.
 

@@ -1,18 +1,20 @@
 """Sea-surface temperature one to six months ahead: train on 1991-2011, forecast 2012-2021 from every month.
 
-The alternator sees the sea-surface temperature of 513 cells, the winds as covariates and the month. Everything it is
-made of comes from the training years: climatology, patterns, scales, the choice of its size
-(benchmarks/sea_surface_choice.md), and the factor by which a rolling test inside them widens its noise.
+Two alternators, one with few and one with many patterns, see the sea-surface temperature of 513 cells, the winds as
+covariates and the month; their sample paths are pooled. Everything they are made of comes from the training years:
+climatology, patterns, scales, the choice of their size (benchmarks/sea_surface_choice.md), and the factor by which a
+rolling test inside them widens their noise.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import numpy as np
+from jaxtyping import Float, Shaped
 
 import alternax as ax
 from alternax.core.errors import InputError
@@ -22,24 +24,22 @@ from alternax.data.patterns import Patterns
 from alternax.data.sequences import Sequences
 from alternax.data.transforms import Chain, Scale, SeasonalAnomaly
 from alternax.demo import baselines, outputs
+from alternax.demo.result import Result
 from alternax.fitted import Fitted
 from alternax.models.alternator.least_squares import least_squares_start
 
-SST_PATTERNS, WIND_PATTERNS, RIDGE = 12, 6, 0.1
-TRAIN_ROWS, LAST_ORIGIN, HORIZON = 252, 366, 6
-ROLLING_ROWS = 192
-STEPS, LEARNING_RATE = 300, 3e-4
+MEMBERS = (6, 20)  # patterns of the sea-surface temperature
+WIND_PATTERNS, RIDGE = 6, 0.1
+TRAIN_ROWS, ORIGINS, HORIZON = 252, 115, 6
+ROLLING_ROWS, ROLLING_SAMPLES = 192, 40
+STEPS, WINDOW, LEARNING_RATE = 100, 126, 3e-4
 
 
-@dataclass(frozen=True)
-class Result:
-    """Sample paths of anomalies by model, `(sample, origin, lead, cell)`, and what they are of."""
+class Widening(NamedTuple):
+    """Factors on the noise inside the patterns of a member, and on the remainder's."""
 
-    paths: dict[str, np.ndarray]
-    truth: np.ndarray
-    times: np.ndarray
-    fitted: Fitted
-    seconds: float
+    inside: float
+    outside: float
 
 
 def run(out: Path, *, samples: int = 100, seed: int = 0, say: Callable[[str], None] = print) -> Result:
@@ -52,70 +52,79 @@ def run(out: Path, *, samples: int = 100, seed: int = 0, say: Callable[[str], No
         say: Where progress is told.
 
     Raises:
-        InputError: If the folder cannot be written or the data package is missing, with the command that installs it.
+        InputError: If there are too few samples, the folder cannot be written, or the data package is missing, with the
+            command that installs it.
     """
-    if samples < 2:
-        raise InputError(f"the ensemble scores need samples >= 2; found {samples}.")
+    if samples < len(MEMBERS):
+        raise InputError(f"the ensemble scores need samples >= {len(MEMBERS)}; found {samples}.")
     outputs.prepare(out)
     data = hadisst(winds=True).with_calendar("month")
-    sst = cells.variables(data.schema) == "sst"
-    say(f"data: {int(sst.sum())} ocean cells and {int((~sst).sum())} wind columns, {data.lengths[0]} months")
+    ocean = cells.variables(data.schema) == "sst"
+    say(f"Data: {ocean.sum()} ocean cells and {(~ocean).sum()} wind columns, {data.lengths[0]} months.")
     started = time.perf_counter()
-    factor = _widening(data, sst, seed, say)
-    say(f"training on {TRAIN_ROWS} months")
-    fitted = train(data, TRAIN_ROWS, seed=seed, widen=factor)
+    say(f"Rolling test inside the training years: {ROLLING_ROWS} months to train, {TRAIN_ROWS - ROLLING_ROWS} to test.")
+    earlier, forecast, happened = rolling_test(data, ROLLING_ROWS, seed=seed)
+    factors = widening(earlier, forecast, happened, ocean)
+    told = "; ".join(f"{f.inside:.2f} in the patterns, {f.outside:.2f} outside" for f in factors)
+    say(f"Training on {TRAIN_ROWS} months. That test asks to widen the noise: {told}.")
+    members = [train(data, TRAIN_ROWS, count, seed=seed) for count in MEMBERS]
+    members = [widened(member, factor) for member, factor in zip(members, factors, strict=True)]
     seconds = time.perf_counter() - started
-    origins = np.arange(TRAIN_ROWS, LAST_ORIGIN + 1)
-    say(f"trained in {seconds:.0f} s; forecasting from {len(origins)} months, {samples} paths each")
-    back = fitted.backtest(data, horizon=HORIZON, start=TRAIN_ROWS, stop=LAST_ORIGIN + 1, samples=samples, seed=seed)
-    anomaly, field = _anomalies(data, sst)
-    paths = {"alternator": anomaly(back.samples[:, 0], back.times[0])}
-    task = baselines.Task(field, TRAIN_ROWS, origins, HORIZON, samples)
-    rng = np.random.default_rng(seed)
-    paths["linear inverse model"] = baselines.linear_inverse_model(task, cells.area_weights(data.schema)[sst], rng)
-    paths["persistence"] = baselines.persistence(task, rng)
-    paths["climatology"] = baselines.climatology(task)
-    truth = field[origins[:, None] + np.arange(HORIZON)]
-    result = Result(paths, truth, back.times[0], fitted, seconds)
-    outputs.write(out, result, data, sst, say)
+    say(f"Trained in {seconds:.0f} s. Forecasting from {ORIGINS} months, {samples} paths each.")
+    forecast = backtest(members, data, TRAIN_ROWS, ORIGINS, samples=samples, seed=seed)
+    normal, field, months = anomalies(data, ocean)
+    task = baselines.Task(field, TRAIN_ROWS, TRAIN_ROWS + np.arange(ORIGINS), HORIZON, samples)
+    paths = {"alternator": (forecast - normal[months[task.rows]]).astype(np.float32)}
+    paths |= baselines.ensembles(task, cells.area_weights(data.schema)[ocean], np.random.default_rng(seed))
+    result = Result(
+        paths=paths,
+        truth=field[task.rows],
+        known_until=data.times[0][task.origins - 1],
+        times=data.times[0][task.rows],
+        past=field[: task.origins[-1]],
+        normal=normal,
+        latitude=cells.coordinate(data.schema, "lat")[ocean],
+        longitude=cells.coordinate(data.schema, "lon")[ocean],
+        widening=[(f.inside, f.outside) for f in factors],
+        seconds=seconds,
+        seed=seed,
+    )
+    outputs.write(out, result, say)
     return result
 
 
-def train(data: Sequences, rows: int, *, seed: int, widen: float = 1.0) -> Fitted:
-    """The alternator fitted on the first `rows` months: a least-squares start, then rollouts up to the horizon.
+def train(data: Sequences, rows: int, patterns: int, *, seed: int) -> Fitted:
+    """One alternator fitted on the first `rows` months: a least-squares start, then rollouts up to the horizon.
 
     Args:
         data: All months, winds and calendar included.
         rows: Months that may be looked at.
+        patterns: Patterns of the sea-surface temperature.
         seed: Seed of the training.
-        widen: Factor on the noise scales of the result.
     """
     known = data.rows(0, rows)
     transform = Chain([SeasonalAnomaly("month"), Scale("all")]).fit(known)
-    scaled = transform.apply(known)
-    model = _start(scaled, seed)
-    fitted = ax.fit(
-        model,
+    return ax.fit(
+        start(transform.apply(known), patterns, seed),
         known,
-        objective=ax.RolloutScore("crps", horizon=HORIZON, samples=8, origins=16) + 0.1 * ax.Elbo(),
+        objective=ax.RolloutScore("crps", horizon=HORIZON, samples=4, origins=8),
         transform=transform,
         steps=STEPS,
-        batch=2,
+        batch=1,
+        window=WINDOW,
         learning_rate=LEARNING_RATE,
         weight_decay=0.0,
-        window=rows,
         valid=None,
+        every=10,
         seed=seed,
     )
-    noise = lambda m: (m.noise.log_scale, m.noise.factor)  # noqa: E731
-    return fitted.with_model(eqx.tree_at(noise, fitted.model, replace_fn=lambda log: log + np.log(widen)))
 
 
-def _start(scaled: Sequences, seed: int) -> ax.Alternator:
+def start(scaled: Sequences, patterns: int, seed: int) -> ax.Alternator:
+    """An affine alternator over patterns of temperature and winds, set by least squares on complete, scaled data."""
     variable = cells.variables(scaled.schema)
-    sst = Patterns.fit(scaled, SST_PATTERNS, columns=variable == "sst", weights=cells.area_weights(scaled.schema))
-    wind = Patterns.fit(scaled, WIND_PATTERNS, columns=variable != "sst")
-    both = Patterns.concat(sst, wind)
+    sst = Patterns.fit(scaled, patterns, columns=variable == "sst", weights=cells.area_weights(scaled.schema))
+    both = Patterns.concat(sst, Patterns.fit(scaled, WIND_PATTERNS, columns=variable != "sst"))
     model = ax.Alternator(
         scaled.obs_dim,
         latent_dim=both.count,
@@ -134,25 +143,63 @@ def _start(scaled: Sequences, seed: int) -> ax.Alternator:
     return least_squares_start(model, jax.tree.map(lambda a: a[0], scaled.arrays()), ridge=RIDGE)
 
 
-def _widening(data: Sequences, sst: np.ndarray, seed: int, say: Callable[[str], None]) -> float:
-    """By how much forecasts inside the training years are too sure of themselves (1 if they are not)."""
-    say(f"rolling test inside the training years: {ROLLING_ROWS} months to train, {TRAIN_ROWS - ROLLING_ROWS} to test")
-    fitted = train(data, ROLLING_ROWS, seed=seed)
-    back = fitted.backtest(
-        data, horizon=HORIZON, start=ROLLING_ROWS, stop=TRAIN_ROWS - HORIZON + 1, samples=40, seed=seed
+def backtest(
+    members: list[Fitted], data: Sequences, first: int, count: int, *, samples: int, seed: int
+) -> Float[np.ndarray, "sample origin lead cell"]:
+    """Sample paths of temperature from `count` origins on, the members' pooled in equal shares."""
+    shares = [len(part) for part in np.array_split(np.arange(samples), len(members))]
+    runs = (
+        member.backtest(data, horizon=HORIZON, start=first, stop=first + count, samples=share, seed=seed + i)
+        for i, (member, share) in enumerate(zip(members, shares, strict=True))
     )
-    ratio = ax.metrics.spread_skill_ratio(back.samples[:, 0][..., sst], back.truth[0][..., sst], axis=(0, 2))
-    return float(max(1.0, 1.0 / np.mean(ratio)))
+    return np.concatenate([run.samples[:, 0] for run in runs])
 
 
-def _anomalies(data: Sequences, sst: np.ndarray) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], np.ndarray]:
-    """A function that takes the training climatology off fields in degrees, and the anomalies of all months."""
-    known = data.rows(0, TRAIN_ROWS)
-    month = lambda times: times.astype("datetime64[M]").astype(int) % 12  # noqa: E731
-    field, at = data.x[0][:, sst], month(data.times[0])
-    normal = np.stack([known.x[0][:, sst][at[:TRAIN_ROWS] == m].mean(0) for m in range(12)])
+def rolling_test(
+    data: Sequences, rows: int, *, seed: int
+) -> tuple[list[Fitted], Float[np.ndarray, "sample origin lead cell"], Float[np.ndarray, "origin lead cell"]]:
+    """Members trained on the first `rows` months, their forecasts up to the last training month, and what happened."""
+    members = [train(data, rows, count, seed=seed) for count in MEMBERS]
+    count = TRAIN_ROWS - rows - HORIZON + 1
+    forecast = backtest(members, data, rows, count, samples=ROLLING_SAMPLES, seed=seed)
+    ocean = cells.variables(data.schema) == "sst"
+    return members, forecast, data.x[0][:, ocean][rows + np.arange(count)[:, None] + np.arange(HORIZON)]
 
-    def anomaly(samples: np.ndarray, times: np.ndarray) -> np.ndarray:
-        return (samples[..., sst] - normal[month(times)]).astype(np.float32)
 
-    return anomaly, field - normal[at]
+def widening(members: list[Fitted], forecast: np.ndarray, truth: np.ndarray, ocean: np.ndarray) -> list[Widening]:
+    """By how much pooled forecasts are too sure of themselves, inside and outside the patterns of every member.
+
+    Args:
+        members: Fitted models.
+        forecast: Their pooled paths of the ocean cells, `(sample, origin, lead, cell)`.
+        truth: What happened, `(origin, lead, cell)`.
+        ocean: Columns of the data that are ocean cells.
+
+    Returns:
+        Per member, the inverse of the spread-skill ratio of the part in its patterns and of the remainder; at least 1.
+    """
+    factors = []
+    for member in members:
+        operator = member.model.operator
+        analysis, basis = (np.asarray(m.value)[:, ocean] for m in (operator.analysis, operator.basis))
+        inside, happened = forecast @ analysis.T, truth @ analysis.T
+        parts = (inside, happened), (forecast - inside @ basis, truth - happened @ basis)
+        ratios = [np.mean(ax.metrics.spread_skill_ratio(*part, axis=(0, 2))) for part in parts]
+        factors.append(Widening(*(float(max(1.0, 1.0 / ratio)) for ratio in ratios)))
+    return factors
+
+
+def widened(member: Fitted, factor: Widening) -> Fitted:
+    """The member with its noise scales multiplied."""
+    noise = lambda m: (m.noise.factor, m.noise.log_scale)  # noqa: E731
+    scales = tuple(log + np.log(times) for log, times in zip(noise(member.model), factor, strict=True))
+    return member.with_model(eqx.tree_at(noise, member.model, scales))
+
+
+def anomalies(
+    data: Sequences, ocean: Shaped[np.ndarray, "obs_dim"]
+) -> tuple[Float[np.ndarray, "month cell"], Float[np.ndarray, "time cell"], Shaped[np.ndarray, "time"]]:
+    """Mean of every calendar month over the training years, anomalies from it of all rows, and the rows' months."""
+    field, months = data.x[0][:, ocean], data.times[0].astype("datetime64[M]").astype(int) % 12
+    normal = np.stack([field[:TRAIN_ROWS][months[:TRAIN_ROWS] == month].mean(0) for month in range(12)])
+    return normal, field - normal[months], months

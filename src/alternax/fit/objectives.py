@@ -6,6 +6,7 @@ Elbo() + 0.5 * RolloutScore("crps", horizon=24)
 from abc import abstractmethod
 from dataclasses import dataclass
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray, Scalar
@@ -177,6 +178,41 @@ class Supervised(Objective):
         squared = (mean - seq.targets) ** 2
         fit_scale = jnp.log(scale) + 0.5 * jax.lax.stop_gradient(squared) / scale**2
         return self.weight * jnp.where(labelled, squared + fit_scale, 0.0).sum() / jnp.maximum(labelled.sum(), 1)
+
+
+@dataclass(frozen=True)
+class Masked(Objective):
+    """Another objective on sequences of which a random share of the observed entries is hidden.
+
+    It trains a model for gaps, and keeps one with many inputs from leaning on single ones.
+
+    Args:
+        objective: What to minimise.
+        share: Share of the observed entries hidden anew at every step, 0 to below 1.
+
+    Reference: the observation masking of the alpha-Alternator, arXiv 2502.04593.
+    """
+
+    objective: Objective
+    share: float = 0.3
+
+    @property
+    def horizon(self) -> int:  # type: ignore[override]
+        """That of the objective."""
+        return self.objective.horizon
+
+    def check(self, model: Model, target_dim: int) -> None:
+        """A share below 1, and what the objective checks."""
+        if not 0.0 <= self.share < 1.0:
+            raise InputError(f"Masked hides a share of at least 0 and below 1; found {self.share:g}.")
+        self.objective.check(model, target_dim)
+
+    def __call__(self, model: Model, seq: Sequence, *, key: PRNGKeyArray) -> Scalar:
+        """The objective, on what is left."""
+        hide_key, loss_key = jax.random.split(key)
+        left = seq.observed & jax.random.bernoulli(hide_key, 1.0 - self.share, seq.observed.shape)
+        hidden = eqx.tree_at(lambda s: (s.observed, s.x), seq, (left, jnp.where(left, seq.x, 0.0)))
+        return self.objective(model, hidden, key=loss_key)
 
 
 @dataclass(frozen=True)

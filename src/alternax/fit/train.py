@@ -128,7 +128,7 @@ def _steps(
         window_key, loss_key = jax.random.split(jax.random.fold_in(key, step))
         batch = windows.draw(size, window_key)
         loss, grads = jax.value_and_grad(lambda p: _mean_loss(objective, rest, p, batch, loss_key))(params)
-        alive &= jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(grads))
+        alive &= jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(grads))
         updates, new_state = optimiser.update(grads, opt_state, params)
         new_params = eqx.apply_updates(params, updates)
         keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(alive, a, b), new, old)  # noqa: E731

@@ -1,4 +1,4 @@
-"""Causal scaling by the first rows of a series: running mean and spread, frozen once `rows` rows have been seen."""
+"""Causal scaling by the first rows of a series: running mean and spread, frozen once enough have been seen."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,19 +10,24 @@ PRIOR_ROWS = 1.0
 
 
 class ContextState(eqx.Module):
-    """Sums over the rows counted so far; zeros before the first."""
+    """Sums over the rows counted so far; zeros before the first.
+
+    Values are summed as differences from `anchor`, the first one observed, so that a level far from 0 costs no digits.
+    """
 
     rows: Float[Array, "*time 1"]
     count: Float[Array, "*time obs_dim"]
+    anchor: Float[Array, "*time obs_dim"]
     total: Float[Array, "*time obs_dim"]
     squares: Float[Array, "*time obs_dim"]
 
 
 class ContextScale(eqx.Module):
-    """Mean and standard deviation per column over the first `rows` rows with anything observed, shrunk towards (0, 1).
+    """Mean and standard deviation per column over the first `rows` rows with anything observed.
 
-    The prior counts as `PRIOR_ROWS` rows of mean 0 and variance 1, so that a first row, a constant column or a column
-    never observed has a finite, positive scale. Every row sees only rows before it (`predict`) or up to it (`update`).
+    The variance counts `PRIOR_ROWS` squares of 1 beside those observed, so that a first row, a constant column or a
+    column never observed (mean 0, scale 1) has a finite, positive scale. Every row sees only rows before it (`predict`)
+    or up to it (`update`).
     """
 
     obs_dim: int = eqx.field(static=True)
@@ -31,13 +36,15 @@ class ContextScale(eqx.Module):
     def init(self) -> ContextState:
         """Nothing counted."""
         zeros = jnp.zeros(self.obs_dim)
-        return ContextState(jnp.zeros(1), zeros, zeros, zeros)
+        return ContextState(jnp.zeros(1), zeros, zeros, zeros, zeros)
 
     def step(self, state: ContextState, x: Array, observed: Array) -> ContextState:
         """The sums after one row."""
+        use = observed & (state.rows < self.rows)
+        anchor = jnp.where(use & (state.count == 0), x, state.anchor)
+        away = jnp.where(use, x - anchor, 0.0)
         seen = observed.any().astype(x.dtype)
-        use = jnp.where(observed & (state.rows < self.rows), 1.0, 0.0)
-        return ContextState(state.rows + seen, state.count + use, state.total + use * x, state.squares + use * x**2)
+        return ContextState(state.rows + seen, state.count + use, anchor, state.total + away, state.squares + away**2)
 
     def unroll(
         self,
@@ -47,26 +54,29 @@ class ContextScale(eqx.Module):
         resets: Bool[Array, "time"],
     ) -> tuple[ContextState, ContextState]:
         """The sums before and after every row; `observed` is False on padding."""
-        one = jnp.ones((x.shape[0], 1), x.dtype)
         seen = observed.any(axis=1, keepdims=True).astype(x.dtype)
-        rows = linear_scan(one, seen, state.rows, resets=resets)
-        use = jnp.where(observed & (rows - seen < self.rows), 1.0, 0.0)
-        steps = jnp.concatenate([use, use * x, use * x**2], axis=1)
-        start = jnp.concatenate([state.count, state.total, state.squares])
+        rows = linear_scan(jnp.ones_like(seen), seen, state.rows, resets=resets)
+        use = (observed & (rows - seen < self.rows)).astype(x.dtype)
+        count = linear_scan(jnp.ones_like(use), use, state.count, resets=resets)
+        first = use * (count == 1)
+        anchor = linear_scan(1.0 - first, first * x, state.anchor, resets=resets)
+        away = use * (x - anchor)
+        steps = jnp.concatenate([away, away**2], axis=1)
+        start = jnp.concatenate([state.total, state.squares])
         sums = linear_scan(jnp.ones_like(steps), steps, start, resets=resets)
-        after = ContextState(rows, *jnp.split(sums, 3, axis=1))
-        before = ContextState(rows - seen, *jnp.split(sums - steps, 3, axis=1))
+        after = ContextState(rows, count, anchor, *jnp.split(sums, 2, axis=1))
+        before = ContextState(rows - seen, count - use, anchor, *jnp.split(sums - steps, 2, axis=1))
         return before, after
 
     def location_scale(
         self, state: ContextState
     ) -> tuple[Float[Array, "*time obs_dim"], Float[Array, "*time obs_dim"]]:
         """Mean and standard deviation."""
-        weight = state.count + PRIOR_ROWS
-        mean = state.total / weight
-        variance = (PRIOR_ROWS + state.squares) / weight - mean**2
-        floor = 1e-3 * PRIOR_ROWS / weight
-        return mean, jnp.sqrt(jnp.maximum(variance, floor))
+        some = jnp.maximum(state.count, 1.0)
+        offset = state.total / some
+        mean = jnp.where(state.count > 0, state.anchor + offset, 0.0)
+        squares = jnp.maximum(state.squares - some * offset**2, 0.0)
+        return mean, jnp.sqrt((PRIOR_ROWS + squares) / (PRIOR_ROWS + state.count))
 
     def warmed(self, state: ContextState) -> Bool[Array, "*time"]:
         """True once the scale is frozen: from here on likelihood counts."""

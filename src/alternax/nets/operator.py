@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from alternax.core.errors import InputError
@@ -22,7 +23,7 @@ class Operator(eqx.Module):
     analysis: Fixed
     energy: Fixed
 
-    def __init__(self, basis: Array, analysis: Array | None = None):
+    def __init__(self, basis: ArrayLike, analysis: ArrayLike | None = None):
         basis = np.asarray(basis, dtype=float)
         if basis.ndim != 2 or basis.shape[0] > basis.shape[1]:
             raise InputError(

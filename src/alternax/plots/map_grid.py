@@ -40,8 +40,9 @@ def map_grid(
 
     low, high = limits or _limits(fields, diverging)
     shape = np.ptp(lat) / max(np.ptp(lon), 1e-9)
-    height = float(np.clip(5.0 * shape, 1.2, 5.0)) + 0.7
-    figure, axes = panels(len(fields), columns=columns, width=5.2, height=height)
+    width = 7.2 if min(columns, len(fields)) == 1 else 5.2
+    height = float(np.clip(0.92 * width * shape, 1.2, 5.0)) + 0.6
+    figure, axes = panels(len(fields), columns=columns, width=width, height=height)
     mesh = None
     for one, (name, field) in zip(axes, fields.items(), strict=True):
         one.set_facecolor(LAND)
@@ -52,7 +53,7 @@ def map_grid(
         one.xaxis.set_major_formatter(lambda degrees, _: _longitude(degrees))
         one.yaxis.set_major_formatter(lambda degrees, _: _latitude(degrees))
         title(one, name)
-    figure.colorbar(mesh, ax=axes, label=label, shrink=0.9, pad=0.02)
+    figure.colorbar(mesh, ax=axes, label=label, location="bottom", shrink=0.6, aspect=40, pad=0.03)
     return figure
 
 

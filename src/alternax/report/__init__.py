@@ -1,5 +1,5 @@
-"""Reports: one self-contained HTML page."""
+"""Reports: one self-contained HTML page from prose, tables and figures."""
 
-from alternax.report.page import Picture, Section, Table, page, write_page
+from alternax.report.page import Image, Prose, Section, Table, page
 
-__all__ = ["Picture", "Section", "Table", "page", "write_page"]
+__all__ = ["Image", "Prose", "Section", "Table", "page"]

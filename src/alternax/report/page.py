@@ -1,178 +1,145 @@
-"""One HTML page that needs nothing else: text, tables and figures, styles and images inside."""
+"""One self-contained HTML page from sections of prose, tables and figures: no script, no network, all text escaped."""
 
 import base64
 import io
-import math
-import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from alternax.core.errors import InputError
-from alternax.report.sheet import SHEET
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 3rem; background: #fff; color: #222;
+  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: break-word; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .4rem; }
+h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem; padding-top: 1rem; border-top: 1px solid #ddd; }
+p { margin: .6rem 0; max-width: 44rem; }
+.lead { color: #555; }
+.wide { overflow-x: auto; margin: .8rem 0; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+caption, figcaption { text-align: left; color: #555; font-size: .88rem; padding: .3rem 0; }
+th, td { padding: .28rem .7rem; text-align: right; white-space: nowrap; }
+th { border-bottom: 1px solid #888; font-weight: 600; }
+td { border-bottom: 1px solid #eee; }
+th:first-child, td:first-child { text-align: left; }
+td.best { font-weight: 700; }
+figure { margin: 1rem 0; }
+img { max-width: 100%; height: auto; display: block; }
+"""
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Text; a blank line starts a new paragraph."""
+
+    text: str
+
+    def html(self) -> str:
+        """Paragraphs."""
+        parts = (" ".join(part.split()) for part in self.text.split("\n\n"))
+        return "\n".join(f"<p>{escape(part)}</p>" for part in parts if part)
+
 
 @dataclass(frozen=True)
 class Table:
-    """A table.
+    """Rows of cells, already formatted; units belong into the header.
 
-    Attributes:
-        columns: By header: one value a row. NaN and None are shown as a dash.
-        units: By header: the unit, shown under it.
-        caption: What the table says, below it.
-        best: By header: `low` or `high`; the best numbers of the column are set in bold.
-        digits: Significant digits of the largest float of a column.
+    Args:
+        header: Title of each column.
+        rows: One text per column each.
+        caption: What the table shows.
+        best: Cells `(row, column)` to be set in bold.
     """
 
-    columns: Mapping[str, Sequence[Any]]
-    units: Mapping[str, str] | None = None
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
     caption: str = ""
-    best: Mapping[str, str] | None = None
-    digits: int = 3
+    best: frozenset[tuple[int, int]] = frozenset()
+
+    def __post_init__(self) -> None:
+        for i, row in enumerate(self.rows):
+            if len(row) != len(self.header):
+                raise ValueError(f"a table of {len(self.header)} columns has {len(row)} cells in row {i}")
+
+    def html(self) -> str:
+        """A table that scrolls sideways by itself on a narrow screen."""
+        head = "".join(f'<th scope="col">{escape(str(cell))}</th>' for cell in self.header)
+        body = "\n".join(
+            "<tr>" + "".join(self._cell(i, j, cell) for j, cell in enumerate(row)) + "</tr>"
+            for i, row in enumerate(self.rows)
+        )
+        caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
+        return (
+            f'<div class="wide"><table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
+        )
+
+    def _cell(self, row: int, column: int, text: str) -> str:
+        mark = ' class="best"' if (row, column) in self.best else ""
+        return f"<td{mark}>{escape(str(text))}</td>"
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A matplotlib figure, drawn into the page as PNG.
+class Image:
+    """A PNG image inside the page.
 
-    Attributes:
-        figure: The figure.
-        caption: What it shows, below it; also its text for readers who do not see it.
+    Args:
+        png: The file's bytes.
+        caption: What it shows; read out to those who do not see it.
     """
 
-    figure: "Figure"
-    caption: str = ""
+    png: bytes
+    caption: str
+
+    @classmethod
+    def of(cls, figure: "Figure", caption: str, *, dpi: int = 130) -> Self:
+        """A matplotlib figure as an image."""
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=dpi)
+        return cls(buffer.getvalue(), caption)
+
+    def html(self) -> str:
+        """The image as a data address, with its caption."""
+        data, caption = base64.b64encode(self.png).decode("ascii"), escape(self.caption)
+        image = f'<img alt="{caption}" src="data:image/png;base64,{data}">'
+        return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with what stands under it.
-
-    Attributes:
-        title: Heading.
-        parts: Paragraphs (plain text), tables and pictures, in order.
-    """
+    """A heading and what stands under it."""
 
     title: str
-    parts: Sequence[str | Table | Picture]
+    blocks: Sequence[Prose | Table | Image]
 
 
-def page(title: str, sections: Sequence[Section], *, lead: str = "", footer: str = "") -> str:
-    """The page as HTML text; it opens without a network and the same content gives the same bytes.
+def page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:
+    """The whole HTML document.
 
     Args:
         title: Title of the page.
-        sections: What it holds.
-        lead: A paragraph under the title.
-        footer: Small print, such as versions and seeds.
+        sections: What it consists of, in order.
+        lead: A sentence or two under the title.
+
+    Returns:
+        HTML text, to be written as UTF-8.
 
     Example:
-        >>> html = page("Forecast", [Section("Skill", ["Lower is better.", Table({"lead": [1], "RMSE": [0.3]})])])
+        >>> text = page("Results", [Section("Scores", [Table(["lead, months", "RMSE, °C"], [["1", "0.28"]])])])
+        >>> text.startswith("<!DOCTYPE html>")
+        True
     """
-    links = (
-        "".join(f'<a href="#s{i}">{escape(s.title)}</a>' for i, s in enumerate(sections)) if len(sections) > 2 else ""
+    intro = f'<p class="lead">{escape(lead)}</p>\n' if lead else ""
+    body = "\n".join(
+        f"<section>\n<h2>{escape(section.title)}</h2>\n" + "\n".join(b.html() for b in section.blocks) + "\n</section>"
+        for section in sections
     )
-    body = "\n".join(_section(i, section) for i, section in enumerate(sections))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{SHEET}</style>\n</head>\n<body>\n<main>\n"
-        f"<h1>{escape(title)}</h1>\n{_element('p', lead, 'lead')}{_element('nav', links, raw=True)}{body}\n"
-        f"{_element('footer', footer)}</main>\n</body>\n</html>\n"
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>{escape(title)}</h1>\n{intro}{body}\n</body>\n</html>\n"
     )
-
-
-def write_page(path: str | Path, title: str, sections: Sequence[Section], *, lead: str = "", footer: str = "") -> Path:
-    """Write the page to a file and return its path; arguments as for `page`.
-
-    Raises:
-        InputError: If the file cannot be written.
-    """
-    path = Path(path)
-    text = page(title, sections, lead=lead, footer=footer)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"cannot write the report to {path}: {error.strerror}; choose a file in a folder that exists"
-        ) from error
-    return path
-
-
-def _section(number: int, section: Section) -> str:
-    parts = "\n".join(_part(part) for part in section.parts)
-    return f'<section id="s{number}">\n<h2>{escape(section.title)}</h2>\n{parts}\n</section>'
-
-
-def _part(part: str | Table | Picture) -> str:
-    if isinstance(part, Table):
-        return _table(part)
-    if isinstance(part, Picture):
-        return _picture(part)
-    return "\n".join(f"<p>{escape(paragraph.strip())}</p>" for paragraph in part.split("\n\n"))
-
-
-def _table(table: Table) -> str:
-    units = table.units or {}
-    heads = "".join(f"<th>{escape(name)}{_unit(units.get(name, ''))}</th>" for name in table.columns)
-    columns = [_cells(name, values, table) for name, values in table.columns.items()]
-    if len({len(column) for column in columns}) > 1:
-        lengths = {name: len(values) for name, values in table.columns.items()}
-        raise InputError(f"the columns of a table must have one length, found {lengths}")
-    rows = "\n".join(f"<tr>{''.join(cells)}</tr>" for cells in zip(*columns, strict=True))
-    caption = _element("figcaption", table.caption)
-    body = f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
-    return f'<figure>\n<div class="scroll">{body}</div>\n{caption}</figure>'
-
-
-def _unit(unit: str) -> str:
-    return f'<span class="unit">{escape(unit)}</span>' if unit else ""
-
-
-def _cells(name: str, values: Sequence[Any], table: Table) -> list[str]:
-    known = [v for v in values if _is_number(v) and v == v]
-    choose = {"low": min, "high": max}.get((table.best or {}).get(name, ""))
-    best = choose(known) if choose and known else None
-    style = _number_format(known, table.digits)
-    return [_cell(value, best, style) for value in values]
-
-
-def _number_format(known: Sequence[Any], digits: int) -> str:
-    """One number of decimals for the whole column, unless its numbers are of too different sizes."""
-    sizes = [abs(float(v)) for v in known if v != 0 and math.isfinite(v)] or [1.0]
-    if max(sizes) > 1000 * min(sizes) or max(sizes) >= 1e6:
-        return f".{digits}g"
-    return f".{max(0, digits - 1 - math.floor(math.log10(max(sizes))))}f"
-
-
-def _cell(value: Any, best: float | None, style: str) -> str:
-    if value is None or value != value:
-        return '<td class="number">&ndash;</td>'
-    if not _is_number(value):
-        return f"<td>{escape(str(value))}</td>"
-    text = str(value) if isinstance(value, numbers.Integral) else format(float(value), style)
-    shown = f"<strong>{text}</strong>" if best is not None and value == best else text
-    return f'<td class="number">{shown}</td>'
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def _picture(picture: Picture) -> str:
-    data = io.BytesIO()
-    picture.figure.savefig(data, format="png", dpi=150, metadata={"Software": None})
-    source = base64.b64encode(data.getvalue()).decode("ascii")
-    image = f'<img src="data:image/png;base64,{source}" alt="{escape(picture.caption, quote=True)}">'
-    return f"<figure>\n{image}\n{_element('figcaption', picture.caption)}</figure>"
-
-
-def _element(tag: str, content: str, kind: str = "", *, raw: bool = False) -> str:
-    """The element on a line of its own, or nothing if it would be empty."""
-    attribute = f' class="{kind}"' if kind else ""
-    return f"<{tag}{attribute}>{content if raw else escape(content)}</{tag}>\n" if content else ""

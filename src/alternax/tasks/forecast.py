@@ -23,7 +23,8 @@ def forecast(
 ) -> Float[Array, "sample series horizon obs_dim"]:
     """Sample paths of the rows after the last valid one of every series.
 
-    Every path has latent noise of its own over the whole history, so its spread is that of the filtering law.
+    Every path has latent noise of its own over the whole history, drawn as the model's own encoder draws it (for an
+    Alternator N(m_t, v_t)): paths are not weighed by how well they predicted the history.
     """
     chunk = sample_chunk(samples, series.length * series.x.shape[0], model.obs_dim)
     return _forecast(model, series, controls, dts, samples, chunk, key)

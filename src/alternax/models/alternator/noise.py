@@ -47,7 +47,7 @@ class Noise(eqx.Module):
         if kind == "lowrank" and operator is None and not 1 <= rank <= obs_dim:
             raise InputError(f"noise='lowrank' needs 1 <= rank <= obs_dim = {obs_dim}; found rank = {rank}.")
         self.kind, self.sigma_x = kind, sigma_x
-        self.log_scale = jnp.full(obs_dim, math.log(sigma_x), dtype=float)
+        self.log_scale = jnp.full(obs_dim, math.log(max(sigma_x - SCALE_FLOOR, SCALE_FLOOR)), dtype=float)
         self.factor, self.patterns = None, Fixed(None)
         if kind == "lowrank" and operator is not None:
             self.patterns = Fixed(operator.basis.value)
