@@ -63,9 +63,7 @@ def test_transforms_come_back(tmp_path, transform):
     data = ax.Sequences.from_numpy(walk(60), times=days(60))
     fitted = untrained(small(), data, transform.fit(data))
     fitted.save(tmp_path / "run")
-    np.testing.assert_array_equal(
-        ax.load(tmp_path / "run").transform.apply(data).x, fitted.transform.apply(data).x
-    )
+    np.testing.assert_array_equal(ax.load(tmp_path / "run").transform.apply(data).x, fitted.transform.apply(data).x)
 
 
 def test_saving_again_replaces_the_run(tmp_path, run):
@@ -98,13 +96,16 @@ def cut(name):
         (lambda f: (f / "model.safetensors").unlink(), r"model\.safetensors is missing"),
         (lambda f: (f / "config.json").unlink(), r"config\.json is missing.*expected a run saved by alternax"),
         (lambda f: shutil.rmtree(f), r"is not a folder; expected a run saved by alternax"),
-        (lambda f: edit(f, lambda c: c.update(schema_version=99)), r"is of format version 99.*reads version 1: install"),
+        (
+            lambda f: edit(f, lambda c: c.update(schema_version=99)),
+            r"is of format version 99.*reads version 1: install",
+        ),
         (lambda f: edit(f, lambda c: c.update(format="other")), r"was not written by alternax"),
         (
             lambda f: edit(f, lambda c: c["structure"].update({"$module": "os.path.Evil"})),
             r"unknown class 'os\.path\.Evil'",
         ),
-        (lambda f: edit(f, lambda c: c["meta"].pop("tail")), r"holds a Alternator, not a run"),
+        (lambda f: edit(f, lambda c: c["meta"].pop("record")), r"holds an Alternator and no run"),
         (
             lambda f: edit(f, lambda c: c["meta"]["record"].pop("seed")),
             r"does not describe a run \(TypeError: .*seed.*copy the folder again",
@@ -122,7 +123,7 @@ def test_other_models_folders_are_no_runs(tmp_path):
     from alternax import files
 
     files.save(small(), {"note": "alone"}, tmp_path / "model")
-    with pytest.raises(ModelFileError, match="holds a Alternator, not a run: load a folder that Fitted.save wrote"):
+    with pytest.raises(ModelFileError, match="holds an Alternator and no run: load a folder that Fitted.save wrote"):
         ax.load(tmp_path / "model")
 
 

@@ -42,7 +42,7 @@ def load(folder: str | Path) -> Fitted:
     model, meta = files.load(folder)
     if not isinstance(model, Model) or set(meta) != KEYS:
         raise ModelFileError(
-            f"{folder} holds a {type(model).__name__}, not a run: load a folder that Fitted.save wrote."
+            f"{folder} holds an {type(model).__name__} and no run: load a folder that Fitted.save wrote."
         )
     try:
         return _fitted(model, meta)

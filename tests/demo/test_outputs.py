@@ -33,7 +33,7 @@ def result():
         normal=rng.normal(25, 1, size=(12, 11)),
         latitude=lat[ocean],
         longitude=lon[ocean],
-        widening=[(1.1, 1.2)],
+        widening=1.1,
         seconds=1.0,
         seed=7,
     )

@@ -29,3 +29,11 @@ def test_anomalies_are_differences_from_the_training_years_month_by_month():
     np.testing.assert_allclose(normal[4], x[4:252:12][:, ocean].mean(0))
     np.testing.assert_allclose(field[256], x[256, ocean] - normal[4])
     np.testing.assert_allclose(field[:252].reshape(21, 12, 2).mean(0), 0, atol=1e-12)
+
+
+def test_noise_is_widened_to_the_error_and_never_narrowed():
+    rng = np.random.default_rng(0)
+    centre, noise = rng.normal(size=(40, 3, 20)), rng.normal(size=(60, 40, 3, 20))
+    truth = centre + rng.normal(size=centre.shape)
+    assert sea_surface.widening(centre + 0.5 * noise, truth) == pytest.approx(2.0, rel=0.05)
+    assert sea_surface.widening(centre + 3.0 * noise, truth) == 1.0

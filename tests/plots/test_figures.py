@@ -111,14 +111,6 @@ def test_map_grid_refuses_fields_without_any_value():
         map_grid({"a": np.full((2, 2), np.nan)}, np.arange(2.0), np.arange(2.0))
 
 
-def test_calibration_draws_coverage_by_level():
-    levels, shares = [0.5, 0.9], np.array([0.4, 0.8])
-    axes = calibration(levels, {"lead 1": shares}).axes[0]
-    np.testing.assert_array_equal(line(axes, "lead 1").get_data(), [levels, shares])
-    np.testing.assert_array_equal(line(axes, "calibrated").get_data(), [[0, 1], [0, 1]])
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("probability of the interval", "observed inside")
-
-
 def test_figures_leave_no_pyplot_state():
     calibration([0.5], {"x": np.array([0.5])})
     fan_chart(np.arange(6), np.zeros((9, 6, 1)), ["x"])

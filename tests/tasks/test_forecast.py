@@ -11,15 +11,15 @@ from alternax.core.sequence import Sequence
 from alternax.tasks.forecast import _forecast, forecast, forecast_origins
 from alternax.tasks.keys import sample_chunk, series_keys
 
-PAST, HORIZON, SAMPLES = 7, 3, 4000
+PAST, HORIZON, SAMPLES = 7, 3, 10000
 X = np.random.default_rng(0).normal(size=(PAST + HORIZON, OBS))
 
 
 def predictive(past: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance of the `HORIZON` rows after the first `past` of X, every row a linear map of all noises.
 
-    The latent at the end of the past has the FTN's own law N(m, v I), which takes the rows as given: it is not the Bayes
-    posterior, for which paths would have to be weighed by how well they predicted those rows.
+    The latent at the end of the past has the FTN's own law N(m, v I), which takes the rows as given. It is not the
+    Bayes posterior, for which paths would have to be weighed by how well they predicted those rows.
     """
     factor, carry = np.sqrt(1 - SIGMA_X**2), np.sqrt(1 - ALPHA - SIGMA_Z**2)
     m, v = np.zeros(LATENT), 1.0
@@ -67,7 +67,7 @@ def test_paths_follow_the_exact_predictive_law():
 
 def test_paths_from_origins_inside_a_series_follow_it_too():
     origins = jnp.array([PAST, 2])
-    paths = forecast_origins(affine(), batch(X), origins, horizon=HORIZON, samples=SAMPLES, key=jax.random.key(6))
+    paths = forecast_origins(affine(), batch(X), origins, horizon=HORIZON, samples=SAMPLES, key=jax.random.key(7))
     assert paths.shape == (SAMPLES, 1, 2, HORIZON, OBS)
     for i, origin in enumerate(origins):
         assert_law(np.asarray(paths)[:, 0, i], int(origin))

@@ -374,8 +374,7 @@ class Sequences:
     def like(self, schema: Schema) -> "Sequences":
         """New data read as those of `schema`, which a model was fitted on: its columns, calendar and usual step.
 
-        Columns beyond those are left out; targets may be absent (they are unlabelled then), and so may cells of a grid
-        that are missing throughout.
+        Columns beyond those are left out; targets may be absent, and so may cells of a grid that are missing throughout.
         """
         from alternax.data.reading import read_like
 

@@ -66,6 +66,7 @@ def linear_inverse_model(
     Reference: Penland and Sardeshmukh, "The Optimal Growth of Tropical Sea Surface Temperature Anomalies" (1995).
     """
     _, _, right = np.linalg.svd(task.field[: task.train] * weight, full_matrices=False)
+    patterns = min(patterns, len(right))
     basis, analysis = right[:patterns] / weight, right[:patterns] * weight
     state = task.field @ analysis.T
     before, after = state[: task.train - 1], state[1 : task.train]

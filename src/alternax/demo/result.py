@@ -1,6 +1,6 @@
 """What the main job found: sample paths of anomalies by model, and what they are of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +21,7 @@ class Result:
         normal: The monthly means, January first.
         latitude: Of every cell, degrees north.
         longitude: Of every cell, degrees east.
-        widening: By member: factors on the noise, in its patterns and outside, that the rolling test asked for.
+        widening: Factor on the noise that the rolling test asked for.
         seconds: Time that training took, rolling test and compilation included.
         seed: Seed of training and draws.
     """
@@ -34,7 +34,7 @@ class Result:
     normal: Float[np.ndarray, "12 cell"]
     latitude: Float[np.ndarray, "cell"]
     longitude: Float[np.ndarray, "cell"]
-    widening: Sequence[tuple[float, float]]
+    widening: float
     seconds: float
     seed: int
 

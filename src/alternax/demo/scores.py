@@ -35,7 +35,7 @@ def _table(
     return pd.concat(tables).sort_values("lead", kind="stable", ignore_index=True)
 
 
-def _scores(samples: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
+def _scores(samples: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray | float]:
     axis = (0, 2)
     return {
         "rmse": rmse(samples.mean(0, dtype=float), truth, axis=axis),

@@ -65,9 +65,9 @@ def where(result: Result) -> str:
     """In which share of the cells our error is below the linear inverse model's, by lead."""
     ours, other = (result.paths[name].mean(0, dtype=float) for name in ("alternator", "linear inverse model"))
     lower = ((ours - result.truth) ** 2).mean(0) < ((other - result.truth) ** 2).mean(0)
-    shares = ", ".join(f"{100 * share:.0f} % ({lead})" for lead, share in zip(result.leads, lower.mean(1), strict=True))
+    shares = ", ".join(f"{lead}: {100 * share:.0f} %" for lead, share in zip(result.leads, lower.mean(1), strict=True))
     return (
-        f"Share of cells whose error is below the linear inverse model's, by months ahead: {shares}. "
+        f"Share of cells whose error is below the linear inverse model's, for each month ahead: {shares}. "
         "In the rest that model is as good or better."
     )
 
@@ -107,11 +107,10 @@ would be in practice."""
 
 
 def _method(result: Result) -> str:
-    factors = " and ".join(f"{a:.2f} in the patterns, {b:.2f} outside" for a, b in result.widening)
     return f"""The first 252 months (1991 to 2011) are for training; nothing of the later ones was used to choose or set
     anything. Two alternators with affine networks, one with few and one with many patterns of sea-surface
     temperature and both with patterns of the winds, start from least squares and are trained on the CRPS of
     their own rollouts. The forecast pools their sample paths. A rolling test (192 months to train, the next 60
-    to test) says how much too narrow it is, and the noise is widened by that: {factors} for the two. Training
+    to test) says how much too narrow it is, and the noise is widened by that, {result.widening:.2f} times. Training
     took {result.seconds:.0f} seconds with that test; the seed is {result.seed}. Anomalies are differences from the
     monthly means of the training years."""

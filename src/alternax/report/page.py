@@ -25,7 +25,7 @@ caption, figcaption { text-align: left; color: #555; font-size: .88rem; padding:
 th, td { padding: .28rem .7rem; text-align: right; white-space: nowrap; }
 th { border-bottom: 1px solid #888; font-weight: 600; }
 td { border-bottom: 1px solid #eee; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: min(16rem, 40vw); }
 td.best { font-weight: 700; }
 figure { margin: 1rem 0; }
 img { max-width: 100%; height: auto; display: block; }
