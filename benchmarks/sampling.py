@@ -1,6 +1,6 @@
 """Sampling and scaling of the alternator: 1,000 paths of 1,000 steps in 7 dimensions, and cost by sequence length.
 
-    python benchmarks/sampling.py [--out benchmarks/sampling.md]
+python benchmarks/sampling.py [--out benchmarks/sampling.md]
 """
 
 import argparse

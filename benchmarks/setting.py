@@ -17,7 +17,8 @@ def data_folder(name: str) -> Path:
 
 def machine() -> str:
     """Processor, cores and versions."""
-    model = next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.machine())
+    named = (line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name"))
+    model = next(named, platform.machine())
     packages = ", ".join(f"{name} {version(name)}" for name in ("alternax", "jax", "numpy"))
     return f"Machine: {model}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}."
 

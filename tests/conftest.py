@@ -11,6 +11,8 @@ import pytest
 
 # A cached executable of another jax or machine must never decide a test.
 jax.config.update("jax_enable_compilation_cache", False)
+# Compiling takes far longer here than running, so optimise little.
+jax.config.update("jax_disable_most_optimizations", True)
 
 hypothesis.settings.register_profile("alternax", deadline=None, derandomize=True, max_examples=25, database=None)
 hypothesis.settings.load_profile("alternax")

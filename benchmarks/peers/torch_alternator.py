@@ -3,6 +3,7 @@
 Runs in an environment of its own with torch and numpy: python torch_alternator.py TIME OBS LATENT WIDTH DEPTH REPEATS
 """
 
+import itertools
 import json
 import sys
 import time
@@ -17,7 +18,7 @@ def mlp(inner: int, outer: int, width: int, depth: int) -> nn.Sequential:
     """Linear, GELU, ..., linear."""
     widths = [inner, *[width] * depth, outer]
     layers: list[nn.Module] = []
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in itertools.pairwise(widths):
         layers += [nn.Linear(a, b), nn.GELU(approximate="tanh")]
     return nn.Sequential(*layers[:-1])
 
@@ -53,7 +54,9 @@ def main() -> None:
         times.append((middle - started, time.perf_counter() - started))
     kept = sorted(times[2:])
     parameters = sum(p.numel() for p in [*f.parameters(), *g.parameters()])
-    json.dump({"ms": 1e3 * kept[len(kept) // 2][0], "step_ms": 1e3 * kept[len(kept) // 2][1], "parameters": parameters, "torch": torch.__version__}, sys.stdout)
+    gradient, step = kept[len(kept) // 2]
+    found = {"ms": 1e3 * gradient, "step_ms": 1e3 * step, "parameters": parameters, "torch": torch.__version__}
+    json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":

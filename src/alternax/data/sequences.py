@@ -374,7 +374,7 @@ class Sequences:
     def like(self, schema: Schema) -> "Sequences":
         """New data read as those of `schema`, which a model was fitted on: its columns, calendar and usual step.
 
-        Columns beyond those are left out; targets may be absent, and so may cells of a grid that are missing throughout.
+        Columns beyond those are left out; targets and cells of a grid that are missing throughout may be absent.
         """
         from alternax.data.reading import read_like
 

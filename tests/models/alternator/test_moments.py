@@ -107,3 +107,12 @@ def test_a_head_reads_the_targets_off_the_mean():
     np.testing.assert_allclose(model.decode(mean, mean)[0][0], want, rtol=1e-6)
     with pytest.raises(InputError, match=r"built with target_dim=0 and decodes nothing.*data.target_dim"):
         affine().decode(mean, mean)
+
+
+def test_the_gap_rule_can_be_changed_after_training():
+    model = Alternator(2, latent_dim=2, ftn="affine", otn="affine", key=jax.random.key(0))
+    drawn = model.with_gap("draw")
+    assert (model.gap, drawn.gap) == ("hold", "draw")
+    assert jax.tree.leaves(drawn) == jax.tree.leaves(model)
+    with pytest.raises(InputError, match="gap='zero' is not known"):
+        model.with_gap("zero")

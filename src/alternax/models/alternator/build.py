@@ -28,8 +28,7 @@ def check(obs_dim, latent_dim, target_dim, control_dim, sigma_z, flow, context, 
         raise InputError(f"sigma_z must satisfy 0 <= sigma_z^2 < 1; found sigma_z = {sigma_z:g}.")
     if flow not in (None, "decay"):
         raise InputError(f"flow={flow!r} is not known: choose None or 'decay'.")
-    if gap not in ("hold", "draw"):
-        raise InputError(f"gap={gap!r} is not known: choose 'hold' or 'draw'.")
+    check_gap(gap)
     if decode not in ("latent", "head"):
         raise InputError(f"decode={decode!r} is not known: choose 'latent' or 'head'.")
     if decode == "latent" and target_dim > latent_dim:
@@ -42,6 +41,12 @@ def check(obs_dim, latent_dim, target_dim, control_dim, sigma_z, flow, context, 
         raise InputError(
             "an operator mixes columns of one scale: use context=None and scale the data with Scale(per='all')."
         )
+
+
+def check_gap(gap: str) -> None:
+    """Raise `InputError` unless the rule is known."""
+    if gap not in ("hold", "draw"):
+        raise InputError(f"gap={gap!r} is not known: choose 'hold' or 'draw'.")
 
 
 def check_sequence(model, seq: Sequence) -> None:

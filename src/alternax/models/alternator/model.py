@@ -8,6 +8,8 @@ Given x the
 latent recurrence is linear, so an observed sequence takes one call of g, one linear scan and one call of f.
 """
 
+import copy
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -236,6 +238,13 @@ class Alternator(LatentModel):
         build.check_decodes(self)
         decoded = mean[:, : self.target_dim] if self.head is None else self.head(mean)[0]
         return decoded, jnp.broadcast_to(jnp.exp(self.target_log_scale), decoded.shape)
+
+    def with_gap(self, gap: str) -> "Alternator":
+        """The same networks under the other gap rule, "hold" or "draw"."""
+        build.check_gap(gap)
+        changed = copy.copy(self)
+        object.__setattr__(changed, "gap", gap)
+        return changed
 
     # The pieces that the step and the parallel form share.
 
