@@ -25,7 +25,7 @@ from alternax.core.fixed import trainable
 from alternax.core.sequence import Sequence
 
 LENGTH, OBS, LATENT, REPEATS = 320, 162, 3, 30
-SIZES = ((32, 2), (128, 3), (256, 3))
+SIZES = ((32, 2), (128, 3), (224, 3))
 
 
 def median_ms(call, *arguments) -> float:

@@ -54,7 +54,7 @@ def run(data: ax.Sequences, seed: int) -> tuple[list[float], float]:
     objective = ax.Masked(ax.RolloutScore("crps", horizon=HORIZON, samples=4, origins=2), 0.2)
     fitted = ax.fit(
         model, data.rows(0, TRAIN), objective=objective,
-        transform=ax.Identity(), steps=STEPS, batch=16, learning_rate=3e-3, weight_decay=WEIGHT_DECAY, valid=None,
+        transform=ax.Identity(), steps=STEPS, batch=16, learning_rate=3e-3, weight_decay=WEIGHT_DECAY, patience=None,
         seed=seed, progress=False,
     )  # fmt: skip
     seconds = time.perf_counter() - started

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from models.alternator.linear_gaussian import ALPHA, LATENT, OBS, SIGMA_X, SIGMA_Z, F, G, affine, f, g
 from scipy.stats import norm
+from untyped import untyped
 
 from alternax.core.errors import InputError
 from alternax.core.model import draw_key, latent_key
@@ -14,7 +15,9 @@ from alternax.core.sequence import Sequence
 from alternax.fit.objectives import (
     CrossEntropy,
     Elbo,
+    Masked,
     ModelLoss,
+    Objective,
     RolloutScore,
     Supervised,
     default_objective,
@@ -54,15 +57,19 @@ def free_running(x: np.ndarray) -> np.ndarray:
 @double
 def test_cross_entropy_fed_by_data_is_the_papers_loss():
     x, targets, seq = labelled_series()
-    z, errors = latent_noise(0), []
+    z, drawn, given = latent_noise(0), [], []
     for t, row in enumerate(x):
-        errors.append(row - FACTOR * (F @ z + f))
+        known = z.copy()
+        if t and not np.isnan(targets[t - 1, 0]):
+            known[0] = targets[t - 1, 0]
+        drawn.append(row - FACTOR * (F @ z + f))
+        given.append(row - FACTOR * (F @ known + f))
         z = np.sqrt(ALPHA) * (G @ row + g) + CARRY * z + SIGMA_Z * latent_noise(t + 1)
     decoded = (free_running(x)[:, :1] - targets)[~np.isnan(targets)]
-    want = np.mean(decoded**2) + RATIO * np.mean(np.square(errors))
+    want = np.mean(decoded**2) + RATIO * np.mean(np.square(given))
     assert float(CrossEntropy()(decoder(), seq, key=KEY)) == pytest.approx(want, rel=1e-9)
     unlabelled = Sequence.build(jnp.asarray(x))
-    assert float(CrossEntropy()(affine(), unlabelled, key=KEY)) == pytest.approx(RATIO * np.mean(np.square(errors)))
+    assert float(CrossEntropy()(affine(), unlabelled, key=KEY)) == pytest.approx(RATIO * np.mean(np.square(drawn)))
 
 
 @double
@@ -216,3 +223,18 @@ def test_default_objective_follows_what_the_model_can_do():
     assert default_objective(decoder(), 5) == Elbo() + Supervised()
     assert default_objective(affine(), 5) == Elbo() + RolloutScore("crps", horizon=5)
     assert default_objective(object(), 5) == ModelLoss()
+
+
+@double
+def test_masking_hides_its_share_and_passes_the_rest_on():
+    _, _, seq = labelled_series()
+
+    class Count(Objective):
+        def __call__(self, model, seq, *, key):
+            return seq.observed.mean() + 0.0 * seq.x.sum()
+
+    shares = jax.vmap(lambda key: Masked(Count(), 0.3)(affine(), seq, key=key))(jax.random.split(KEY, 400))
+    se = np.sqrt(0.3 * 0.7 / (400 * LENGTH * OBS))
+    assert abs(float(shares.mean()) - 0.7) < 4 * se
+    with untyped(), pytest.raises(InputError, match="Masked hides a share of at least 0 and below 1; found 1"):
+        Masked(Count(), 1.0).check(affine(), 0)

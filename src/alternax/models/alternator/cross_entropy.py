@@ -8,7 +8,7 @@ from jaxtyping import Array, PRNGKeyArray, Scalar
 
 from alternax.core.model import counted, draw_key, restart, where_tree
 from alternax.core.sequence import Sequence
-from alternax.models.alternator.parallel import run
+from alternax.models.alternator.parallel import encode, moments, run
 
 if TYPE_CHECKING:
     from alternax.models.alternator.model import Alternator
@@ -25,10 +25,12 @@ def cross_entropy(model: "Alternator", seq: Sequence, *, feed: str, key: PRNGKey
     """
     labelled = seq.labelled & seq.valid[:, None]
     if feed == "data":
+        start = model.init(key=key)
+        encoded = encode(model, seq, start)
         known_z = (seq.targets, labelled) if model.target_dim and model.head is None else None
-        params = run(model, seq, model.init(key=key), key, known_z=known_z).params
+        params = run(model, seq, start, key, encoded=encoded, known_z=known_z).params
         mean, gain = params["loc"], params["gain"]
-        decoded = model.decode(*model.filter(seq, key=key))[0] if model.target_dim else None
+        decoded = model.decode(*moments(model, start, encoded))[0] if model.target_dim else None
     else:
         mean, gain, decoded = _own_samples(model, seq, key)
     counts = counted(seq, model.context)

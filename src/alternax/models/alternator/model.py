@@ -22,7 +22,7 @@ from alternax.core.sequence import Sequence
 from alternax.models.alternator import build
 from alternax.models.alternator.alpha import Alpha
 from alternax.models.alternator.noise import Noise
-from alternax.models.alternator.parallel import gather, moments, run
+from alternax.models.alternator.parallel import encode, fill_by_draws, gather, moments, run
 from alternax.models.alternator.residual import Residual
 from alternax.models.alternator.state import AlternatorState
 from alternax.nets.body import Body
@@ -231,7 +231,10 @@ class Alternator(LatentModel):
         With `gap="draw"` the moments are those of one imputed path.
         """
         build.check_sequence(self, seq)
-        return moments(self, seq, self.init(key=key) if state is None else state, key)
+        start = self.init(key=key) if state is None else state
+        if self.gap == "draw":
+            seq = fill_by_draws(self, seq, start, key)
+        return moments(self, start, encode(self, seq, start))
 
     def decode(self, mean: Array, var: Array) -> tuple[Array, Array]:
         """Targets from the latent mean, and their learned residual scale."""

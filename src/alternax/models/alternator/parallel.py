@@ -46,20 +46,21 @@ class Clock(eqx.Module):
     elapsed: Array
 
 
-def run(
-    model: "Alternator",
-    seq: Sequence,
-    start: AlternatorState,
-    key: Array,
-    keep: Array | None = None,
-    *,
-    known_z: tuple[Array, Array] | None = None,
-) -> Trace:
-    """Predictions and states of an observed sequence under `gap="hold"`.
+class Encoded(eqx.Module):
+    """An observed sequence as the recurrence takes it in: everything that comes before a draw of z."""
 
-    `known_z` holds values of the first latent coordinates after every row and where they are known: f is then given
-    these in place of its draws, as a latent that was observed (the recurrence itself runs free).
-    """
+    clock: Clock
+    last: Array
+    last_before: Array
+    age_before: Array
+    scale_before: ContextState | None
+    scale: ContextState | None
+    g: Array
+    ftn: Any
+
+
+def encode(model: "Alternator", seq: Sequence, start: AlternatorState, keep: Array | None = None) -> Encoded:
+    """Masks, last values, scales and one batched call of g."""
     clock = _clock(seq, start)
     last, last_before, age_before = _last_values(seq, clock, start)
     scale_before, scale = None, None
@@ -69,9 +70,32 @@ def run(
         model.ftn_input(last, clock.observed, seq.controls, scale),
         start.ftn, valid=clock.seen, resets=clock.resets, dt=model.layer_dt(clock.elapsed), keep=keep,
     )  # fmt: skip
-    carry, drive, flow = _recurrence(model, clock, g)
+    return Encoded(clock, last, last_before, age_before, scale_before, scale, g, ftn)
+
+
+def run(
+    model: "Alternator",
+    seq: Sequence,
+    start: AlternatorState,
+    key: Array,
+    keep: Array | None = None,
+    *,
+    encoded: Encoded | None = None,
+    known_z: tuple[Array, Array] | None = None,
+) -> Trace:
+    """Predictions and states of an observed sequence under `gap="hold"`.
+
+    `encoded` saves the call of g where it has been made. `known_z` holds values of the first latent coordinates after
+    every row and where they are known: f is then given these in place of its draws, as a latent that was observed (the
+    recurrence itself runs free).
+    """
+    code = encode(model, seq, start, keep) if encoded is None else encoded
+    clock = code.clock
+    carry, drive, flow = _recurrence(model, clock, code.g)
     spread, spread_before = _spread(model, clock, start)
-    noise = jax.vmap(lambda step: jax.random.normal(latent_key(key, step), (model.latent_dim,), g.dtype))(clock.step)
+    noise = jax.vmap(lambda step: jax.random.normal(latent_key(key, step), (model.latent_dim,), code.g.dtype))(
+        clock.step
+    )
     drawn = spread_before[:, None] * noise
     gain = carry * flow
     z = linear_scan(gain, jnp.where(clock.valid[:, None], gain * drawn + drive, 0.0), start.z, resets=clock.resets)
@@ -79,14 +103,23 @@ def run(
     if known_z is not None:
         z_before = _put_known(z_before, *known_z, clock.resets)
     raw, otn = model.otn(
-        model.otn_input(z_before, clock.elapsed, age_before, seq.controls),
+        model.otn_input(z_before, clock.elapsed, code.age_before, seq.controls),
         start.otn, valid=clock.seen, resets=clock.resets, dt=model.layer_dt(clock.elapsed), keep=keep,
     )  # fmt: skip
-    params = model.law(raw, last_before, age_before, scale_before)
-    age = jnp.where(clock.observed, 0.0, age_before)
-    elapsed = jnp.where(clock.seen, 0.0, clock.elapsed)
-    step = clock.step + clock.valid
-    return Trace(params, clock.observed, scale_before, z, spread, last, age, elapsed, scale, ftn, otn, step)
+    return Trace(
+        params=model.law(raw, code.last_before, code.age_before, code.scale_before),
+        observed=clock.observed,
+        scale_before=code.scale_before,
+        z=z,
+        spread=spread,
+        last=code.last,
+        age=jnp.where(clock.observed, 0.0, code.age_before),
+        elapsed=jnp.where(clock.seen, 0.0, clock.elapsed),
+        scale=code.scale,
+        ftn=code.ftn,
+        otn=otn,
+        step=clock.step + clock.valid,
+    )
 
 
 def gather(trace: Trace, start: AlternatorState, keep: Array | None) -> AlternatorState:
@@ -106,28 +139,24 @@ def gather(trace: Trace, start: AlternatorState, keep: Array | None) -> Alternat
     )
 
 
-def moments(model: "Alternator", seq: Sequence, start: AlternatorState, key: Array) -> tuple[Array, Array]:
+def moments(model: "Alternator", start: AlternatorState, code: Encoded) -> tuple[Array, Array]:
     """m_t = c_t m_{t-1} + u_t and v_t = c_t^2 v_{t-1} + sz^2, with the flow in between."""
-    if model.gap == "draw":
-        _, _, states = scan_unroll(model, seq, key=key, state=start, keep=jnp.arange(seq.length))
-        filled = jnp.where(seq.observed, seq.x, states.last)
-        seq = eqx.tree_at(
-            lambda s: (s.x, s.observed), seq, (filled, jnp.broadcast_to(seq.valid[:, None], seq.observed.shape))
-        )
-    clock = _clock(seq, start)
-    last, _, _ = _last_values(seq, clock, start)
-    scale = None
-    if model.scaling is not None:
-        _, scale = model.scaling.unroll(start.scale, seq.x, clock.observed, clock.resets)
-    inputs = model.ftn_input(last, clock.observed, seq.controls, scale)
-    g, _ = model.ftn(inputs, start.ftn, valid=clock.seen, resets=clock.resets, dt=model.layer_dt(clock.elapsed))
-    carry, drive, flow = _recurrence(model, clock, g)
+    clock = code.clock
+    carry, drive, flow = _recurrence(model, clock, code.g)
     gain = carry * flow
     mean = linear_scan(gain, drive, start.z, resets=clock.resets)
     first = jnp.where(clock.resets[:, None], gain**2, 0.0)
     added = jnp.where(clock.seen[:, None], model.sigma_z**2, 0.0) + first
     variance = linear_scan(gain**2, added, jnp.broadcast_to(start.spread**2, start.z.shape), resets=clock.resets)
     return mean, variance
+
+
+def fill_by_draws(model: "Alternator", seq: Sequence, start: AlternatorState, key: Array) -> Sequence:
+    """The sequence completed by the OTN's own draws, the rule of `gap="draw"`."""
+    _, _, states = scan_unroll(model, seq, key=key, state=start, keep=jnp.arange(seq.length))
+    filled = jnp.where(seq.observed, seq.x, states.last)
+    everything = jnp.broadcast_to(seq.valid[:, None], seq.observed.shape)
+    return eqx.tree_at(lambda s: (s.x, s.observed), seq, (filled, everything))
 
 
 def _clock(seq: Sequence, start: AlternatorState) -> Clock:
