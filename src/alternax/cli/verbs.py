@@ -44,7 +44,13 @@ def fit(
     net = ax.Alternator(
         table.obs_dim, latent_dim=latent_dim, control_dim=table.control_dim, context=context, key=jax.random.key(seed)
     )
-    fitted = ax.fit(net, table, objective=ax.Elbo() + ax.RolloutScore("crps", horizon=horizon), steps=steps, seed=seed)
+    fitted = ax.fit(
+        net,
+        table,
+        objective=ax.Elbo() + ax.RolloutScore("crps", horizon=horizon, samples=4, origins=2),
+        steps=steps,
+        seed=seed,
+    )
     fitted.save(out)
     typer.echo(f"{_training(fitted)}\nsaved to {out}")
 
