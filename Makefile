@@ -64,4 +64,4 @@ docs: setup
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist site demo-out
-	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
