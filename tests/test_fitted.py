@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from models.alternator.linear_gaussian import affine
-from trained import days, quick_compilation, ragged, small, trained, untrained, walk  # noqa: F401
+from trained import days, ragged, small, trained, untrained, walk
 
 import alternax as ax
 from alternax import tasks

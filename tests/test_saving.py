@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from trained import days, quick_compilation, ragged, small, trained, untrained, walk  # noqa: F401
+from trained import days, small, trained, untrained, walk
 
 import alternax as ax
 from alternax.core.errors import InputError, ModelFileError

@@ -1,26 +1,15 @@
 """Small models behind their transforms, shared by the tests of everything that `fit` hands back."""
 
-from collections.abc import Iterator
 from functools import cache
 
 import jax
 import numpy as np
-import pytest
 
 import alternax as ax
 from alternax.core.record import TrainingRecord
 
 SETTINGS = {"objective": ax.Elbo(), "steps": 20, "every": 10, "batch": 4, "window": 12, "learning_rate": 1e-2}
 RECORD = TrainingRecord(0, 1, 1, "finished", 0.0, 12, (0.0,), (), (1,))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_compilation() -> Iterator[None]:
-    """Compiling takes far longer here than running, so optimise little; a module asks for it by importing this."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def walk(rows: int, seed: int = 0, columns: int = 2) -> np.ndarray:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-from trained import days, quick_compilation, untrained, walk  # noqa: F401
+from trained import days, untrained, walk
 from typer.testing import CliRunner
 
 import alternax as ax

@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from trained import SETTINGS, quick_compilation, ragged, small, trained, walk  # noqa: F401
+from trained import SETTINGS, ragged, small, trained, walk
 
 import alternax as ax
 from alternax.core.errors import InputError

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from trained import quick_compilation, small  # noqa: F401
+from trained import small
 
 import alternax as ax
 from alternax.core.errors import InputError

@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 import pytest
-from trained import quick_compilation  # noqa: F401
 
 from alternax.core.errors import InputError
 from alternax.data import Sequences

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from models.alternator.linear_gaussian import ALPHA, LATENT, OBS, SIGMA_X, SIGMA_Z, F, G, affine, f, g
-from trained import quick_compilation  # noqa: F401
 
 from alternax.core.sequence import Sequence
 from alternax.tasks.forecast import _forecast, forecast, forecast_origins

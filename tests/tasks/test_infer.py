@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from models.alternator.linear_gaussian import OBS, affine, joint
-from trained import quick_compilation  # noqa: F401
 
 from alternax.core.sequence import Sequence
 from alternax.tasks.infer import impute, log_prob, sample

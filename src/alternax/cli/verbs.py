@@ -140,10 +140,10 @@ def _controls(path: Path, schema: Schema) -> Any:
     return frame
 
 
-def _first_row(table: Sequences, start: str) -> int:
-    """Row of the first time stamp to forecast, which is text on the command line."""
+def _first_row(table: Sequences, start: str) -> int | str:
+    """Where to start, which is text on the command line: a date as `Fitted.backtest` takes it, a number by its row."""
     if table.schema.time_kind == "datetime":
-        return int(table.split(start)[0].lengths.max())
+        return start
     try:
         number = float(start)
     except ValueError as error:
