@@ -31,6 +31,25 @@ def test_block_adds_the_gated_layer_of_the_normed_rows():
     np.testing.assert_allclose(found, x + value / (1 + np.exp(-gate)), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("expand", [None, 2])
+def test_residual_adds_the_layer_and_then_the_network_of_the_normed_rows(expand):
+    block = layers.Residual(layers.GRU(3, key=KEY), expand=expand, key=jax.random.key(1))
+    x = np.random.default_rng(0).normal(3.0, 2.0, (6, 3)).astype(np.float32)
+    norm = lambda v: v / np.sqrt(np.mean(v**2, axis=1, keepdims=True) + 1e-5)  # noqa: E731
+    want = x + np.asarray(block.layer(jnp.asarray(norm(x)))[0])
+    if expand is not None:
+        first, last = block.mlp.layers
+        v = norm(want) @ first.weight.T + first.bias
+        gelu = 0.5 * v * (1 + np.tanh(np.sqrt(2 / np.pi) * (v + 0.044715 * v**3)))
+        want = want + gelu @ last.weight.T + last.bias
+    np.testing.assert_allclose(block(jnp.asarray(x))[0], want, rtol=1e-5, atol=1e-5)
+
+
+def test_stack_chooses_the_block():
+    kinds = {block: layers.stack("gru", depth=1, dim=3, block=block, key=KEY).layers[0] for block in ("plain", "mlp")}
+    assert [(type(b), b.mlp is None) for b in kinds.values()] == [(layers.Residual, True), (layers.Residual, False)]
+
+
 def test_stack_applies_its_layers_in_order():
     first, second = layers.GRU(3, key=KEY), layers.LRU(3, key=KEY)
     x = jnp.asarray(np.random.default_rng(1).normal(size=(6, 3)), jnp.float32)
@@ -62,9 +81,13 @@ def test_a_registered_layer_is_known_by_name(monkeypatch):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: layers.stack("lstn", depth=1, dim=2, key=KEY), "no layer named 'lstn'; choose from gru, lru"),
+        (lambda: layers.stack("lstn", depth=1, dim=2, key=KEY), "no layer named 'lstn'; choose from .*gru"),
         (lambda: layers.stack("lru", depth=0, dim=2, key=KEY), "stack: depth must be at least 1, found 0"),
         (lambda: layers.stack("lru", depth=1, dim=0, key=KEY), "stack: dim must be at least 1, found 0"),
+        (lambda: layers.stack("lru", depth=1, dim=2, block="gatd", key=KEY), "unknown block 'gatd'; choose from gated"),
+        (lambda: layers.Residual(Mean()), "Residual: Mean is a Mixer, which reads future rows"),
+        (lambda: layers.Residual(layers.GRU(2, key=KEY), expand=0, key=KEY), "Residual: expand must be at least 1"),
+        (lambda: layers.GRU(3, key=KEY)(jnp.zeros((2, 3)), dt=jnp.array([1.0, jnp.nan])), "dt .* found nan at row 1"),
         (lambda: layers.Stack(()), r"layers of one width, found widths \[\]"),
         (lambda: layers.Stack((layers.GRU(2, key=KEY), layers.GRU(3, key=KEY))), r"one width, found widths \[2, 3\]"),
         (lambda: layers.Stack((layers.GRU(3, key=KEY), Mean())), "Stack: Mean is a Mixer, which reads future rows"),

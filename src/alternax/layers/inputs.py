@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from alternax.core.errors import InputError
@@ -21,6 +22,7 @@ def check_rows(layer: Layer, x: Array, **per_row: Array | None) -> None:
             raise InputError(
                 f"{name}: expected {argument} of shape {x.shape[:1]}, one entry a row, found {values.shape}."
             )
+    _check_elapsed(name, per_row.get("dt"))
 
 
 def check_row(layer: Layer, x_t: Array, state: LayerState) -> None:
@@ -28,6 +30,16 @@ def check_row(layer: Layer, x_t: Array, state: LayerState) -> None:
     if x_t.shape != (layer.dim,):
         raise InputError(f"{type(layer).__name__}: expected a row of shape ({layer.dim},), found {x_t.shape}.")
     check_state(layer, state)
+
+
+def _check_elapsed(name: str, dt: Array | None) -> None:
+    """Elapsed times must be finite and not negative; inside a transformation their values cannot be seen."""
+    if dt is None or isinstance(dt, jax.core.Tracer):
+        return
+    wrong = ~(np.isfinite(dt) & (np.asarray(dt) >= 0))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise InputError(f"{name}: expected finite dt of at least 0, found {float(dt[row])} at row {row}.")
 
 
 def check_state(layer: Layer, state: LayerState) -> None:
@@ -44,3 +56,13 @@ def check_size(layer: str, **sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise InputError(f"{layer}: {name} must be at least 1, found {size}.")
+
+
+def head_count(layer: str, width: int, head_dim: int | None, *, largest: int = 64) -> int:
+    """How many heads of `head_dim` make up `width`; None chooses the largest divisor of `width` up to `largest`."""
+    if head_dim is None:
+        head_dim = next(d for d in range(min(width, largest), 0, -1) if width % d == 0)
+    check_size(layer, head_dim=head_dim)
+    if width % head_dim:
+        raise InputError(f"{layer}: head_dim={head_dim} does not divide the width {width} that is split into heads.")
+    return width // head_dim

@@ -1,5 +1,7 @@
 """Layers one after another: the usual deep sequence body."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -11,6 +13,7 @@ from alternax.core.layer import Layer, LayerState
 from alternax.layers.block import Block, check_causal
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.layers.registry import constructor
+from alternax.layers.residual import Residual
 
 
 class Stack(Layer):
@@ -86,23 +89,30 @@ class Stack(Layer):
         return [None if key is None else jax.random.fold_in(key, i) for i in range(len(self.layers))]
 
 
-def stack(name: str, *, depth: int, dim: int, key: PRNGKeyArray, **options: Any) -> Stack:
+def stack(name: str, *, depth: int, dim: int, block: str = "gated", key: PRNGKeyArray, **options: Any) -> Stack:
     """`depth` residual blocks around the layer registered as `name`.
 
     Args:
         name: One of `alternax.layers.NAMES`.
         depth: Number of blocks.
         dim: Width of the whole stack.
+        block: "gated" (`Block`: layer norm, layer, gated linear unit), "plain" (`Residual`: root-mean-square norm and
+            layer, as layers with a gate of their own are stacked) or "mlp" (the same, and a network of every row).
         key: JAX random key.
         **options: Handed to the layer, such as `state_dim` and `r_max` of the LRU.
 
     Raises:
-        InputError: an unknown name, a depth or width below 1.
+        InputError: an unknown name or block, a depth or width below 1.
 
     Example:
         >>> body = stack("lru", depth=2, dim=64, key=jax.random.key(0))
     """
     build = constructor(name)
     check_size("stack", depth=depth, dim=dim)
+    if block not in _BLOCKS:
+        raise InputError(f"stack: unknown block {block!r}; choose from {', '.join(_BLOCKS)}.")
     keys = [jax.random.split(k) for k in jax.random.split(key, depth)]
-    return Stack(tuple(Block(build(dim, key=inner, **options), key=outer) for inner, outer in keys))
+    return Stack(tuple(_BLOCKS[block](build(dim, key=inner, **options), key=outer) for inner, outer in keys))
+
+
+_BLOCKS: dict[str, Callable[..., Layer]] = {"gated": Block, "plain": Residual, "mlp": partial(Residual, expand=4)}
