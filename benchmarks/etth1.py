@@ -54,8 +54,8 @@ def run(data: ax.Sequences, seed: int) -> tuple[list[float], float]:
     objective = ax.Masked(ax.RolloutScore("crps", horizon=HORIZON, samples=4, origins=2), 0.2)
     fitted = ax.fit(
         model, data.rows(0, TRAIN), objective=objective,
-        transform=ax.Identity(), steps=STEPS, batch=16, learning_rate=3e-3, weight_decay=WEIGHT_DECAY, patience=None,
-        seed=seed, progress=False,
+        transform=ax.Identity(), steps=STEPS, batch=16, learning_rate=3e-3, weight_decay=WEIGHT_DECAY, average=AVERAGE,
+        patience=None, seed=seed, progress=False,
     )  # fmt: skip
     seconds = time.perf_counter() - started
     test = fitted.backtest(data, horizon=HORIZON, stride=STRIDE, start=FIRST, stop=LAST, samples=SAMPLES)
@@ -64,7 +64,7 @@ def run(data: ax.Sequences, seed: int) -> tuple[list[float], float]:
     return found, seconds
 
 
-STEPS, WEIGHT_DECAY = 700, 0.1
+STEPS, WEIGHT_DECAY, AVERAGE = 700, 0.1, 0.99
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ python benchmarks/linear_scan.py [--out benchmarks/linear_scan.md] [--lengths 10
 import argparse
 import os
 import platform
-import time
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import jaxlib
 import numpy as np
+from timing import milliseconds
 
 from alternax.ops import linear_scan
 
@@ -26,18 +26,6 @@ def plain(a, b):
 METHODS = {name: partial(linear_scan, method=name) for name in ("sequential", "associative", "chunked")} | {
     "plain": plain
 }
-
-
-def milliseconds(function, *arguments, repeats: int) -> float:
-    """The fastest of `repeats` runs after one that compiles."""
-    compiled = jax.jit(function)
-    jax.block_until_ready(compiled(*arguments))
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(compiled(*arguments))
-        times.append(time.perf_counter() - start)
-    return 1e3 * min(times)
 
 
 def rows(length: int, width: int, dtype) -> tuple[jax.Array, jax.Array]:

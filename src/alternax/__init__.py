@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from alternax.core.errors import TrainingError as TrainingError
     from alternax.core.layer import Layer as Layer
     from alternax.core.layer import Mixer as Mixer
+    from alternax.core.model import Classifier as Classifier
     from alternax.core.model import LatentModel as LatentModel
     from alternax.core.model import Model as Model
     from alternax.core.sequence import Sequence as Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from alternax.data.transforms import MinMax as MinMax
     from alternax.data.transforms import Scale as Scale
     from alternax.data.transforms import SeasonalAnomaly as SeasonalAnomaly
+    from alternax.fit import Classify as Classify
     from alternax.fit import CrossEntropy as CrossEntropy
     from alternax.fit import Elbo as Elbo
     from alternax.fit import Masked as Masked
@@ -44,13 +46,17 @@ if TYPE_CHECKING:
     from alternax.fit import fit as fit
     from alternax.fitted import Fitted as Fitted
     from alternax.models import Alternator as Alternator
+    from alternax.models import Autoregressive as Autoregressive
     from alternax.nets import Operator as Operator
     from alternax.saving import load as load
 
 # Where each public name lives; the imports above say the same to type checkers and editors.
 _HOMES = {
     "Alternator": "alternax.models",
+    "Autoregressive": "alternax.models",
     "Chain": "alternax.data.transforms",
+    "Classifier": "alternax.core.model",
+    "Classify": "alternax.fit",
     "CrossEntropy": "alternax.fit",
     "Elbo": "alternax.fit",
     "Fitted": "alternax.fitted",
@@ -90,7 +96,10 @@ _MODULES = {
 
 __all__ = [
     "Alternator",
+    "Autoregressive",
     "Chain",
+    "Classifier",
+    "Classify",
     "CrossEntropy",
     "Elbo",
     "Fitted",

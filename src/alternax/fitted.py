@@ -9,14 +9,14 @@ import numpy as np
 
 from alternax import tasks
 from alternax.core.errors import InputError
-from alternax.core.model import LatentModel, Model, counted
+from alternax.core.model import Classifier, LatentModel, Model, counted
 from alternax.core.record import TrainingRecord
 from alternax.core.sequence import Sequence
 from alternax.data.future import checked_times
 from alternax.data.schema import Schema
 from alternax.data.sequences import Sequences
 from alternax.data.transforms import Transform
-from alternax.tasks.results import Backtest, Decoded, Filtered, Forecast, Imputed, LogProb, Samples
+from alternax.tasks.results import Backtest, Classified, Decoded, Filtered, Forecast, Imputed, LogProb, Samples
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,36 @@ class Fitted:
             times=data.times,
             valid=data.valid,
             schema=data.schema,
+            batched=data.batched,
+            seed=seed,
+        )
+
+    def classify(self, data: Sequences, *, seed: int = 0) -> Classified:
+        """Probabilities of the classes of every whole series; its own label, where it has one, is not read.
+
+        Args:
+            data: Series of the training data's columns; labels, if any, are for comparison only.
+            seed: Seed of the draws a model may make.
+
+        Raises:
+            InputError: If the model was not built to classify.
+
+        Example:
+            >>> fitted.classify(test).accuracy
+        """
+        data = self._check(data)
+        if not isinstance(self.model, Classifier):
+            raise InputError(
+                f"a {type(self.model).__name__} does not classify: build a model with class_count, such as "
+                "ax.Autoregressive(data.obs_dim, class_count=data.class_count, ...)."
+            )
+        probabilities = tasks.infer.classify(self.model, self._scaled(data), key=jax.random.key(seed))
+        return Classified(
+            probabilities=np.asarray(probabilities, float),
+            labels=data.labels,
+            classes=self.schema.classes,
+            ids=data.schema.ids,
+            id_name=data.schema.id_name,
             batched=data.batched,
             seed=seed,
         )

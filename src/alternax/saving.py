@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from alternax import files
 from alternax.core.errors import ModelFileError
 from alternax.core.model import Model
 from alternax.core.record import TrainingRecord
+from alternax.data.classes import UNKNOWN
 from alternax.data.schema import Schema
 from alternax.data.sequences import Sequences
 from alternax.data.transforms import Transform
 from alternax.fitted import Fitted
 
-TAIL = ("x", "observed", "valid", "times", "controls", "targets", "labelled", "static")
+TAIL = ("x", "observed", "valid", "times", "controls", "targets", "labelled", "static", "labels")
 KEYS = {"transform", "target_transform", "schema", "record", "tail"}
 
 
@@ -58,6 +61,8 @@ def _fitted(model: Model, meta: dict) -> Fitted:
     if schema.time_kind == "datetime":
         tail["times"] = tail["times"].astype("datetime64[ns]")
     tail["schema"] = Schema.from_dict(tail["schema"])
+    # Runs of the first version know of no classes.
+    tail.setdefault("labels", np.full(len(tail["x"]), UNKNOWN))
     return Fitted(
         model=model,
         transform=Transform.from_dict(*meta["transform"]),

@@ -55,6 +55,17 @@ def test_fit_saves_a_run_of_the_training_data(folder):
     assert int((~fitted.tail.observed).sum()) == 3
 
 
+@pytest.mark.slow
+def test_fit_takes_another_model_around_another_layer(folder, monkeypatch):
+    monkeypatch.setattr(ax, "Autoregressive", partial(ax.Autoregressive, width=4, depth=1))
+    options = ("--model", "autoregressive", "--layer", "gru", "--steps", 2, "--horizon", 2, "--out", folder / "other")
+    result = call("fit", folder / "train.csv", *options)
+    assert result.exit_code == 0, result.output
+    model = ax.load(folder / "other").model
+    assert type(model).__name__ == "Autoregressive" and type(model.body.layer.layers[0].layer).__name__ == "GRU"
+    assert "Autoregressive" in call("info", folder / "other").stdout
+
+
 def test_forecast_needs_the_run_alone(folder):
     out = folder / "new" / "forecast.csv"
     result = call("forecast", folder / "run", "--horizon", 2, "--samples", 20, "--out", out)
@@ -155,7 +166,9 @@ GOOD = "day,a,b\n2024-01-01,1,2\n2024-01-02,3,4\n"
         (GOOD, ("--horizon", 5), "the context and the objective's horizon, 6 rows; found 2 (series 0 has 2 rows)"),
         (GOOD, ("--horizon", 1, "--steps", 0), "steps must be an integer of at least 1; found 0"),
         (GOOD, ("--latent-dim", 0), "latent_dim must be an integer of at least 1; found 0"),
-        (GOOD, ("--model", "oracle"), "--model oracle is not known: choose one of alternator"),
+        (GOOD, ("--model", "oracle"), "--model oracle is not known: choose one of alternator, autoregressive"),
+        (GOOD, ("--layer", "s9", "--horizon", 1), "unknown kind 's9'; choose affine, mlp"),
+        (GOOD, ("--model", "autoregressive", "--latent-dim", 4), "--latent-dim is the alternator's"),
     ],
 )
 def test_fit_refuses_what_it_cannot_use_in_one_line(tmp_path, text, options, message):

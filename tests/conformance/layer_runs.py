@@ -9,11 +9,13 @@ from alternax.core.layer import Layer
 from alternax.core.model import where_tree
 
 LENGTH, HALF = 12, 6
+EVERY = np.arange(LENGTH)
 
 
-def run(layer: Layer, x, valid, resets, dt, state=None):
-    """Outputs and the states after every row."""
-    return layer(x, state, valid=valid, resets=resets, dt=dt, keep=jnp.arange(x.shape[0]))
+def run(layer: Layer, x, valid, resets, dt, state=None, keep=None):
+    """Outputs and the states after every row, or after those of `keep`."""
+    keep = jnp.arange(x.shape[0]) if keep is None else keep
+    return layer(x, state, valid=valid, resets=resets, dt=dt, keep=keep)
 
 
 def by_steps(layer: Layer, x, valid, resets, dt):
@@ -38,9 +40,12 @@ def in_halves(layer: Layer, x, valid, resets, dt):
     return join(y, y_after), jax.tree.map(join, states, states_after)
 
 
-def without_keep(layer: Layer, x, valid, resets, dt):
-    """The call with no `keep`: outputs and the one state at the end."""
-    return layer(x, valid=valid, resets=resets, dt=dt)
+def unmasked(layer: Layer, x):
+    """Without masks and times: the whole with all its states, and two halves with the last state carried."""
+    y, states = layer(x, keep=jnp.arange(x.shape[0]))
+    early, state = layer(x[:HALF])
+    late, state = layer(x[HALF:], state)
+    return y, states, jnp.concatenate([early, late]), state
 
 
 def loss(form, weights, layer: Layer, x, valid, resets, dt):
@@ -62,10 +67,10 @@ class Compiled:
 
     def __init__(self, layer: Layer):
         self.layer = layer
-        self.run = self._of(run)
+        self._run = self._of(run)
+        self.start = layer.init_state()
+        self.unmasked = self._of(unmasked)
         self.by_steps = self._of(by_steps)
-        self.in_halves = self._of(in_halves)
-        self.without_keep = self._of(without_keep)
         self.batch = self._of(jax.vmap(run, in_axes=(None, 0, 0, 0, 0)))
         self.gradients = self._of(lambda *a: gradients(run, *a))
         self.gradients_in_halves = self._of(lambda *a: gradients(in_halves, *a))
@@ -74,7 +79,24 @@ class Compiled:
         # The weights are arguments and not constants, which XLA would fold for a long time.
         weights, rest = eqx.partition(self.layer, eqx.is_array)
         compiled = jax.jit(lambda weights, *rows: function(eqx.combine(weights, rest), *rows))
-        return lambda *rows: compiled(weights, *(jnp.asarray(v) for v in rows))
+        # Out come NumPy arrays: picking rows of JAX arrays by a mask would compile anew for every count.
+        return lambda *rows: jax.device_get(compiled(weights, *jax.tree.map(jnp.asarray, rows)))
+
+    def run(self, x, valid, resets, dt, keep=EVERY, state=None):
+        """See `run` above."""
+        return self._run(x, valid, resets, dt, self.start if state is None else state, keep)
+
+    def in_parts(self, x, valid, resets, dt, cut):
+        """`run` of the rows before `cut`, then of the others from the state that those left."""
+        outputs, states, left = [], [], None
+        for rows in (np.less(EVERY, cut), np.greater_equal(EVERY, cut)):
+            count = int(rows.sum())
+            part = [np.concatenate([v[rows], np.zeros_like(v[count:])]) for v in (x, valid, resets, dt)]
+            y, after = self.run(*part, state=left)
+            outputs.append(y[:count])
+            states.append(jax.tree.map(lambda v, count=count: v[:count], after))
+            left = jax.tree.map(lambda v: v[-1], after)
+        return np.concatenate(outputs), jax.tree.map(lambda a, b: np.concatenate([a, b]), *states)
 
 
 def assert_close(found, want, tolerance: float) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from alternax.core.model import Model
-from alternax.models.alternator import Alternator
+from alternax.models import Alternator, Autoregressive
 from alternax.nets.operator import Operator
 
 OBS, CONTROLS = 3, 2
@@ -22,6 +22,14 @@ def _alternator(**settings) -> Callable[..., Model]:
     return build
 
 
+def _autoregressive(**settings) -> Callable[..., Model]:
+    def build(key: PRNGKeyArray, *, sigma_z: float = 0.0, **changes) -> Model:
+        sizes = {"control_dim": CONTROLS, "width": 4, "depth": 1}
+        return Autoregressive(OBS, **(sizes | settings | changes), key=key)
+
+    return build
+
+
 MODELS: dict[str, Callable[..., Model]] = {
     "default": _alternator(context=3),
     "paper": _alternator(ftn="affine", noise="paper", residual=None, alpha=np.linspace(0.1, 0.8, 5)),
@@ -29,8 +37,14 @@ MODELS: dict[str, Callable[..., Model]] = {
     "lowrank": _alternator(ftn="affine", otn="lru", noise="lowrank", rank=2, context=2),
     "operator": _alternator(ftn="mlp", operator=Operator(PATTERNS), noise="lowrank", residual="carry", alpha=0.3),
     "draw": _alternator(ftn="gru", gap="draw", alpha=0.4, flow="decay"),
+    "autoregressive": _autoregressive(context=3),
+    "student": _autoregressive(body="gru", law="student", residual="carry", flow="decay"),
+    "patterns": _autoregressive(body="affine", head="affine", operator=Operator(PATTERNS), law="lowrank"),
 }
 """Each builder takes a key, and `sigma_z=0.0` for the same model without latent noise after the first row."""
+
+NOT_LATENT = frozenset({"autoregressive", "student", "patterns"})
+"""Models that draw nothing but observations, so that an observed series is predicted without noise."""
 
 BY_STEP = frozenset({"paper"})
 """Models told to count rows and not time (a schedule of alpha), so that an unobserved instant does change them."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conformance.layer_runs import HALF, LENGTH, Compiled, assert_close
-from conformance.layers import DIM, LAYERS
+from conformance.layers import DIM, LAYERS, mostly_slow
 from hypothesis.extra.numpy import arrays
 from untyped import untyped
 
@@ -20,6 +20,8 @@ ALL, NONE = np.ones(LENGTH, bool), np.zeros(LENGTH, bool)
 MASK = arrays(bool, LENGTH)
 VALUES = st.integers(0, 2**32 - 1)
 every_layer = pytest.mark.parametrize("name", LAYERS)
+# Laws that compile a function of their own run for a few layers in `make test`, for all in `make test-all`.
+some_layers = pytest.mark.parametrize("name", mostly_slow(LAYERS))
 
 
 @functools.cache
@@ -56,16 +58,16 @@ def test_call_equals_step_by_step(name, seed, valid, resets):
 
 
 @every_layer
-@hypothesis.given(VALUES, MASK, MASK)
-def test_two_halves_with_carried_state_equal_the_whole(name, seed, valid, resets):
+@hypothesis.given(VALUES, MASK, MASK, st.integers(1, LENGTH - 1))
+def test_two_parts_with_carried_state_equal_the_whole(name, seed, valid, resets, cut):
     x, dt = draw(seed)
     y, states = compiled(name).run(x, valid, resets, dt)
-    y_halves, states_halves = compiled(name).in_halves(x, valid, resets, dt)
-    assert_close(y_halves, y, TOLERANCE)
-    assert_close(states_halves, states, TOLERANCE)
+    y_parts, states_parts = compiled(name).in_parts(x, valid, resets, dt, cut)
+    assert_close(y_parts, y, TOLERANCE)
+    assert_close(states_parts, states, TOLERANCE)
 
 
-@every_layer
+@some_layers
 @hypothesis.settings(max_examples=10)
 @hypothesis.given(VALUES, MASK, MASK)
 def test_two_halves_have_the_gradients_of_the_whole(name, seed, valid, resets):
@@ -109,20 +111,20 @@ def test_kept_states_equal_those_of_prefix_runs(name, seed, valid, resets, row):
     x, dt = draw(seed)
     _, states = compiled(name).run(x, valid, resets, dt)
     upto = np.arange(LENGTH) <= row
-    _, at_the_end = compiled(name).without_keep(x, upto & valid, upto & resets, dt)
-    assert_close(at(states, row), at_the_end, TOLERANCE)
+    _, states_upto = compiled(name).run(x, upto & valid, upto & resets, dt)
+    assert_close(at(states, row), at(states_upto, -1), TOLERANCE)
 
 
 @every_layer
 def test_keep_takes_any_rows_in_any_order(name):
-    x, dt = (jnp.asarray(v) for v in draw(0))
-    layer = compiled(name).layer
+    x, dt = draw(0)
+    rows = np.array([7, 0, 7, 11, 3, 3, 0, 1, 2, 11, 10, 5])
     _, states = compiled(name).run(x, ALL, NONE, dt)
-    _, some = layer(x, dt=dt, keep=jnp.array([7, 0, 7]))
-    assert_close(some, at(states, np.array([7, 0, 7])), TOLERANCE)
+    _, some = compiled(name).run(x, ALL, NONE, dt, rows)
+    assert_close(some, at(states, rows), TOLERANCE)
 
 
-@every_layer
+@some_layers
 @hypothesis.given(VALUES, st.permutations(range(3)))
 def test_batch_order_does_not_matter(name, seed, order):
     rows = [(x, ALL, np.arange(LENGTH) == i, dt) for i, (x, dt) in enumerate(draw(seed + i) for i in range(3))]
@@ -133,27 +135,39 @@ def test_batch_order_does_not_matter(name, seed, order):
     assert_close(at(whole, 1), compiled(name).run(*rows[1]), TOLERANCE)
 
 
-@every_layer
+@some_layers
 def test_compiled_equals_not_compiled(name):
-    x, dt = (jnp.asarray(v) for v in draw(1))
-    assert_close(compiled(name).without_keep(x, ALL, NONE, dt), compiled(name).layer(x, dt=dt), TOLERANCE)
+    x, dt = draw(1)
+    y, states = compiled(name).run(x, ALL, NONE, dt)
+    assert_close((y, at(states, -1)), compiled(name).layer(jnp.asarray(x), dt=jnp.asarray(dt)), TOLERANCE)
 
 
 @every_layer
 def test_masks_and_times_may_be_left_out(name):
-    x = jnp.asarray(draw(2)[0])
-    found = compiled(name).layer(x)
-    assert_close(compiled(name).without_keep(x, ALL, NONE, np.ones(LENGTH, np.float32)), found, TOLERANCE)
+    x = draw(2)[0]
+    y, states = compiled(name).run(x, ALL, NONE, np.ones(LENGTH, np.float32))
+    found, found_states, in_halves, last = compiled(name).unmasked(x)
+    assert_close((found, found_states), (y, states), TOLERANCE)
+    assert_close((in_halves, last), (y, at(states, -1)), TOLERANCE)
+
+
+LARGE = arrays(np.float32, (LENGTH, DIM), elements=st.floats(-1e6, 1e6, width=32))
+LARGEST = np.full((LENGTH, DIM), 1e6, np.float32)
 
 
 @every_layer
-@hypothesis.given(arrays(np.float32, (LENGTH, DIM), elements=st.floats(-1e6, 1e6, width=32)), MASK, MASK)
-@hypothesis.example(np.full((LENGTH, DIM), 1e6, np.float32), ALL, NONE)
+@hypothesis.given(LARGE, MASK, MASK)
+@hypothesis.example(LARGEST, ALL, NONE)
 def test_large_inputs_stay_finite(name, x, valid, resets):
-    dt = np.ones(LENGTH, np.float32)
-    for leaf in jax.tree.leaves(
-        (compiled(name).run(x, valid, resets, dt), compiled(name).gradients(x, valid, resets, dt))
-    ):
+    for leaf in jax.tree.leaves(compiled(name).run(x, valid, resets, np.ones(LENGTH, np.float32))):
+        assert np.isfinite(leaf).all()
+
+
+@some_layers
+@hypothesis.given(LARGE, MASK, MASK)
+@hypothesis.example(LARGEST, ALL, NONE)
+def test_large_inputs_have_finite_gradients(name, x, valid, resets):
+    for leaf in jax.tree.leaves(compiled(name).gradients(x, valid, resets, np.ones(LENGTH, np.float32))):
         assert np.isfinite(leaf).all()
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conformance.layer_runs import LENGTH, Compiled, assert_close, loss, run
-from conformance.layers import DIM, LAYERS, STRAIGHT_THROUGH, single
+from conformance.layers import DIM, LAYERS, STRAIGHT_THROUGH, mostly_slow, single
 
 pytestmark = pytest.mark.float64
 
@@ -37,7 +37,7 @@ def test_gradients_equal_finite_differences(name):
         assert slope == pytest.approx(float(above - below) / (2 * STEP), rel=1e-6, abs=1e-7)
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", mostly_slow(LAYERS))
 def test_single_precision_is_near_double(name):
     layer = LAYERS[name](jax.random.key(0))
     x, valid, resets, dt = rows(3)

@@ -12,7 +12,9 @@ from untyped import untyped
 from alternax.core.errors import InputError
 from alternax.core.model import draw_key, latent_key
 from alternax.core.sequence import Sequence
+from alternax.data.schema import Schema
 from alternax.fit.objectives import (
+    Classify,
     CrossEntropy,
     Elbo,
     Masked,
@@ -22,7 +24,7 @@ from alternax.fit.objectives import (
     Supervised,
     default_objective,
 )
-from alternax.models.alternator import Alternator
+from alternax.models import Alternator, Autoregressive
 
 LENGTH, KEY = 8, jax.random.key(3)
 FACTOR, CARRY = np.sqrt(1 - SIGMA_X**2), np.sqrt(1 - ALPHA - SIGMA_Z**2)
@@ -39,6 +41,15 @@ def labelled_series() -> tuple[np.ndarray, np.ndarray, Sequence]:
 
 def decoder(**settings) -> Alternator:
     return affine(target_dim=1, decode="latent", **settings)
+
+
+def classifier() -> Autoregressive:
+    return Autoregressive(OBS, body="affine", width=2, class_count=3, key=KEY)
+
+
+def described(targets: int = 0, classes: int = 0) -> Schema:
+    names = tuple(f"target{i}" for i in range(targets))
+    return Schema(values=("a", "b"), kinds=("real",) * 2, targets=names, classes=tuple(range(classes)))
 
 
 def latent_noise(step: int) -> np.ndarray:
@@ -207,22 +218,48 @@ def test_objectives_add_and_scale():
         (Supervised(), r"the data have 3, the model decodes 0"),
         (CrossEntropy(feed="noise"), r"feeds 'data' or 'own'; found 'noise'"),
         (Elbo() + 0.5 * RolloutScore("mae"), r"found 'mae'"),
+        (Classify(), r"Classify needs data with at least 2 classes, found 1: give labels= to Sequences\.from_numpy"),
     ],
 )
 def test_what_an_objective_cannot_train_is_refused(objective, message):
     with pytest.raises(InputError, match=message):
-        objective.check(affine(), 3)
+        objective.check(affine(), described(targets=3, classes=1))
+
+
+def test_classes_that_the_model_does_not_know_are_refused():
+    for model, known in ((affine(), 0), (classifier(), 3)):
+        with pytest.raises(InputError, match=rf"have 4, the model knows {known}\. Give class_count=data\.class_count"):
+            Classify().check(model, described(classes=4))
+    Classify().check(classifier(), described(classes=3))
+
+
+def test_classification_is_the_cross_entropy_of_labelled_series_alone():
+    x, _, _ = labelled_series()
+    model = classifier()
+    logits = np.asarray(model.classify(Sequence.build(jnp.asarray(x)), key=KEY), float)
+    probabilities = np.exp(logits) / np.exp(logits).sum()
+    for label in range(3):
+        seq = Sequence.build(jnp.asarray(x), label=label)
+        assert float(Classify(weight=2.0)(model, seq, key=KEY)) == pytest.approx(
+            -2 * np.log(probabilities[label]), 1e-5
+        )
+    assert float(Classify()(model, Sequence.build(jnp.asarray(x)), key=KEY)) == 0.0
+    assert Classify().whole and (Elbo() + 0.5 * Classify()).whole and Masked(Classify()).whole
+    assert not (Elbo() + Supervised()).whole and not Masked(Elbo()).whole
 
 
 def test_cross_entropy_is_refused_for_other_models():
     with pytest.raises(InputError, match=r"the Alternator's objective; found a object\. Use ModelLoss"):
-        CrossEntropy().check(object(), 0)
+        CrossEntropy().check(object(), described())
 
 
 def test_default_objective_follows_what_the_model_can_do():
     assert default_objective(decoder(), 5) == Elbo() + Supervised()
     assert default_objective(affine(), 5) == Elbo() + RolloutScore("crps", horizon=5)
     assert default_objective(object(), 5) == ModelLoss()
+    assert default_objective(classifier(), 5) == Elbo() + Classify()
+    both = Autoregressive(OBS, body="affine", width=2, class_count=3, target_dim=1, key=KEY)
+    assert default_objective(both, 5).terms == ((1.0, Elbo()), (1.0, Supervised()), (1.0, Classify()))
 
 
 @double
@@ -237,4 +274,4 @@ def test_masking_hides_its_share_and_passes_the_rest_on():
     se = np.sqrt(0.3 * 0.7 / (400 * LENGTH * OBS))
     assert abs(float(shares.mean()) - 0.7) < 4 * se
     with untyped(), pytest.raises(InputError, match="Masked hides a share of at least 0 and below 1; found 1"):
-        Masked(Count(), 1.0).check(affine(), 0)
+        Masked(Count(), 1.0).check(affine(), described())

@@ -107,6 +107,29 @@ def test_without_patience_training_goes_on_and_still_keeps_the_best():
     assert abs(float(first(fitted.model)) - 0.1) < 0.02
 
 
+def test_averaged_parameters_are_the_moving_average_of_the_ones_trained(monkeypatch):
+    valid, module = ax.Sequences.from_numpy(np.full((20, 2), 0.1)), sys.modules["alternax.fit.train"]
+    judge, course = module._judge, []
+    monkeypatch.setattr(
+        module, "_judge", lambda o, r, p, *rest: course.append(float(first(p))) or judge(o, r, p, *rest)
+    )
+    fit(Distance(), valid=valid, every=1, steps=30, patience=None)
+    trained, mean = [0.0, *course], 0.0
+    course.clear()
+    averaged = fit(Distance(), valid=valid, every=1, steps=30, patience=None, average=0.8)
+    for step, found in enumerate(course):
+        kept = min(0.8, (1 + step) / (10 + step))
+        mean = kept * mean + (1 - kept) * trained[step]
+        assert found == pytest.approx(mean, abs=1e-6)
+    assert float(first(averaged.model)) == pytest.approx(course[averaged.record.best_step - 1], abs=1e-6)
+
+
+def test_averaging_survives_what_is_not_finite():
+    with pytest.warns(RuntimeWarning, match="non-finite loss"):
+        fitted = fit(Climb("loss"), average=0.5)
+    assert 0 < float(first(fitted.model)) <= LIMIT
+
+
 def test_validation_loss_that_is_not_finite_stops_the_training():
     """Regression: training went on to the end and handed back the first parameters without a word."""
     valid = ax.Sequences.from_numpy(np.full((20, 2), 3e30))
@@ -166,6 +189,7 @@ def test_objective_that_cannot_be_a_key_is_refused():
         ({"patience": 0}, InputError, r"patience must be an integer of at least 1, or None; found 0"),
         ({"learning_rate": -1.0}, InputError, r"learning_rate must be a positive number; found -1\.0"),
         ({"learning_rate": float("nan")}, InputError, r"learning_rate must be a positive number; found nan"),
+        ({"average": 1.0}, InputError, r"average must be a factor between 0 and 1, or None; found 1\.0"),
         ({"valid": 1.0}, InputError, r"valid must be a fraction from 0 to below 1, Sequences, or None; found 1\.0"),
         ({"valid": -0.1}, InputError, r"valid must be a fraction.*found -0\.1"),
         ({"valid": ROWS}, InputError, r"valid must be a fraction.*found ndarray"),

@@ -53,7 +53,10 @@ def demo(
 def fit(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder to write the run to.")],
-    model: Annotated[str, typer.Option(help="Model family.")] = "alternator",
+    model: Annotated[str, typer.Option(help="Model family: alternator or autoregressive.")] = "alternator",
+    layer: Annotated[
+        str, typer.Option(help="Sequence layer inside it (a name of alternax.layers.NAMES, mlp or affine).")
+    ] = "lru",
     horizon: Annotated[int, typer.Option(help="Rows ahead that the forecasts are meant for.")] = 12,
     time: Annotated[
         str | None, typer.Option(help="Time column; found by itself when only one column holds dates.")
@@ -65,7 +68,9 @@ def fit(
     context: Annotated[
         int | None, typer.Option(help="Scale every series by its last CONTEXT rows instead of by the training data.")
     ] = None,
-    latent_dim: Annotated[int, typer.Option(help="Length of the latent vector.")] = 16,
+    latent_dim: Annotated[
+        int | None, typer.Option(help="Length of the alternator's latent vector; default 16.")
+    ] = None,
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 1000,
     seed: Seed = 0,
 ) -> None:
@@ -83,6 +88,7 @@ def fit(
         data,
         out,
         model=model,
+        layer=layer,
         horizon=horizon,
         context=context,
         latent_dim=latent_dim,

@@ -15,7 +15,8 @@ from alternax.data.sequences import Sequences
 from alternax.files.folder import refuse_foreign
 from alternax.fitted import Fitted
 
-MODELS = ("alternator",)
+MODELS = ("alternator", "autoregressive")
+LATENT_DIM = 16
 
 
 def fit(
@@ -23,9 +24,10 @@ def fit(
     out: Path,
     *,
     model: str,
+    layer: str,
     horizon: int,
     context: int | None,
-    latent_dim: int,
+    latent_dim: int | None,
     steps: int,
     seed: int,
     columns: dict[str, Any],
@@ -33,6 +35,10 @@ def fit(
     """Train on a CSV file and save."""
     if model not in MODELS:
         raise InputError(f"--model {model} is not known: choose one of {', '.join(MODELS)}.")
+    if model == "autoregressive" and latent_dim is not None:
+        raise InputError(
+            "--latent-dim is the alternator's: an autoregressive model has no latent vector. Leave it out."
+        )
     if horizon < 1:
         raise InputError(f"--horizon must be at least 1; found {horizon}.")
     refuse_foreign(out.absolute())
@@ -41,9 +47,13 @@ def fit(
     if table.schema.time_kind == "datetime":
         table = table.with_calendar(*default_calendar(table.schema.step))
     typer.echo(f"data: {table}", err=True)
-    net = ax.Alternator(
-        table.obs_dim, latent_dim=latent_dim, control_dim=table.control_dim, context=context, key=jax.random.key(seed)
-    )
+    sizes = {"control_dim": table.control_dim, "context": context, "key": jax.random.key(seed)}
+    if model == "autoregressive":
+        net = ax.Autoregressive(table.obs_dim, body=layer, **sizes)
+    else:
+        net = ax.Alternator(
+            table.obs_dim, latent_dim=LATENT_DIM if latent_dim is None else latent_dim, ftn=layer, **sizes
+        )
     fitted = ax.fit(
         net,
         table,

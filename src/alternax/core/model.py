@@ -109,6 +109,20 @@ class LatentModel(Model):
         """Mean and standard deviation of the targets given the latent moments."""
 
 
+class Classifier(Model):
+    """A model that tells which of some classes a whole series belongs to.
+
+    Attributes:
+        class_count: Number of classes it tells apart; 0 for none.
+    """
+
+    class_count: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def classify(self, seq: Sequence, *, key: PRNGKeyArray) -> Float[Array, "class_count"]:
+        """Log-odds of the classes, up to a constant, given all rows since the last reset."""
+
+
 def where_tree(condition: Array, if_true: State, if_false: State) -> State:
     """Choose between two states of one structure by a scalar condition."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), if_true, if_false)

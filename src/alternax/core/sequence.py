@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 
 class Sequence(eqx.Module):
@@ -22,6 +22,7 @@ class Sequence(eqx.Module):
         labelled: True where the entry of `targets` is known.
         resets: True where a new sequence starts inside a packed one.
         scored: False for covariates: modelled with x, neither scored nor reported.
+        label: Number of the class of the whole series, -1 where it is not known.
     """
 
     x: Float[Array, "*batch time obs_dim"]
@@ -33,6 +34,7 @@ class Sequence(eqx.Module):
     labelled: Bool[Array, "*batch time target_dim"]
     resets: Bool[Array, "*batch time"]
     scored: Bool[Array, "*batch obs_dim"]
+    label: Int[Array, "*batch"]
 
     @classmethod
     def build(
@@ -46,6 +48,7 @@ class Sequence(eqx.Module):
         targets: ArrayLike | None = None,
         resets: ArrayLike | None = None,
         scored: ArrayLike | None = None,
+        label: ArrayLike | None = None,
     ) -> Self:
         """A sequence from `x` `(..., time, obs_dim)` alone or with any of its companions.
 
@@ -71,6 +74,7 @@ class Sequence(eqx.Module):
             labelled=labelled,
             resets=jnp.zeros(rows, bool) if resets is None else jnp.asarray(resets, bool),
             scored=jnp.ones((*x.shape[:-2], x.shape[-1]), bool) if scored is None else jnp.asarray(scored, bool),
+            label=jnp.full(x.shape[:-2], -1, jnp.int32) if label is None else jnp.asarray(label, jnp.int32),
         )
 
     @property
@@ -106,4 +110,4 @@ class Sequence(eqx.Module):
             n: cut(getattr(self, n))
             for n in ("x", "observed", "valid", "dt", "controls", "targets", "labelled", "resets")
         }
-        return type(self)(**timed, scored=self.scored)
+        return type(self)(**timed, scored=self.scored, label=self.label)

@@ -25,6 +25,7 @@ class Rows:
         controls: User controls.
         targets: Targets, NaN where unlabelled.
         static: Values per series, one row a series.
+        classes: Number of the class of each series, -1 where it is not known.
     """
 
     x: Float[np.ndarray, "rows obs_dim"]
@@ -34,6 +35,7 @@ class Rows:
     controls: Float[np.ndarray, "rows controls"]
     targets: Float[np.ndarray, "rows target_dim"]
     static: Float[np.ndarray, "series static"]
+    classes: Int[np.ndarray, "series"]
 
 
 def assemble(rows: Rows, schema: Schema, *, batched: bool) -> Sequences:
@@ -77,6 +79,7 @@ def _lay_out(rows: Rows, lengths: np.ndarray, schema: Schema, batched: bool) -> 
         targets=padded(np.where(labelled, rows.targets, 0.0), 0.0),
         labelled=padded(labelled, False),
         static=rows.static,
+        labels=rows.classes,
         schema=schema,
         batched=batched,
     )

@@ -11,6 +11,7 @@ import pandas as pd
 from alternax.core.errors import InputError
 from alternax.data.assemble import Rows, assemble
 from alternax.data.checks import as_names, first_no_number, known, listed, without_repeats
+from alternax.data.classes import Classes, numbered
 from alternax.data.schema import Schema, column_kinds
 from alternax.data.sequences import Sequences
 from alternax.data.times import looks_like_times, parse_times
@@ -30,6 +31,7 @@ class Roles:
     controls: tuple[str, ...]
     targets: tuple[str, ...]
     static: tuple[str, ...]
+    label: str | None
     time_in_index: bool = field(default=False)
 
 
@@ -38,17 +40,19 @@ def from_frame(
     *,
     time: str | None,
     id: str | None,
+    label: str | None,
     kinds: Mapping[str, str] | Sequence[str] | None,
     calendar: Sequence[str],
     **named: str | Sequence[str] | None,
 ) -> Sequences:
     """See `Sequences.from_frame`."""
     frame, from_index = open_frame(df, time)
-    roles = _roles(frame, time, id, from_index, {role: as_names(names) for role, names in named.items()})
+    roles = _roles(frame, time, id, label, from_index, {role: as_names(names) for role, names in named.items()})
     if len(frame) == 0:
         raise InputError(f"The frame has no rows (columns: {listed(frame.columns)}).")
     times, zone = column_times(frame, roles.time)
     series, ids = _series(frame, roles.id)
+    class_numbers, classes = _classes(frame, roles.label, series, ids)
     schema = Schema(
         values=roles.values,
         kinds=column_kinds(kinds, roles.values),
@@ -65,6 +69,8 @@ def from_frame(
         timezone=zone,
         backend="polars" if frame.implementation.is_polars() else "pandas",
         time_in_index=roles.time_in_index,
+        classes=classes,
+        label_name=roles.label,
     )
     rows = Rows(
         x=_numbers(frame, roles.values),
@@ -74,6 +80,7 @@ def from_frame(
         controls=_numbers(frame, roles.controls),
         targets=_numbers(frame, roles.targets),
         static=_constant(_numbers(frame, roles.static), series, ids, roles.static),
+        classes=class_numbers,
     )
     return assemble(rows, schema, batched=roles.id is not None)
 
@@ -99,13 +106,18 @@ def open_frame(df: Any, time: str | None) -> tuple[nw.DataFrame, str | None]:
 
 
 def _roles(
-    frame: nw.DataFrame, time: str | None, id: str | None, from_index: str | None, named: dict[str, tuple[str, ...]]
+    frame: nw.DataFrame,
+    time: str | None,
+    id: str | None,
+    label: str | None,
+    from_index: str | None,
+    named: dict[str, tuple[str, ...]],
 ) -> Roles:
-    for names in (*named.values(), as_names(time), as_names(id)):
+    for names in (*named.values(), as_names(time), as_names(id), as_names(label)):
         for name in names:
             known(name, frame.columns, "column")
     id = ID_NAME if id is None and ID_NAME in frame.columns else id
-    taken = {id, *named["controls"], *named["targets"], *named["static"]}
+    taken = {id, label, *named["controls"], *named["targets"], *named["static"]}
     time = time or from_index or _guess_time(frame, [c for c in frame.columns if c not in taken])
     rest = tuple(c for c in frame.columns if c not in taken | {time})
     values = named["values"] or tuple(c for c in rest if c not in named["covariates"])
@@ -116,7 +128,7 @@ def _roles(
         )
     values += tuple(c for c in named["covariates"] if c not in values)
     others = named["controls"] + named["targets"] + named["static"]
-    without_repeats([time, *as_names(id), *values, *others])
+    without_repeats([time, *as_names(id), *as_names(label), *values, *others])
     in_order = values if named["values"] else tuple(c for c in rest if c in values)
     return Roles(
         time,
@@ -126,6 +138,7 @@ def _roles(
         named["controls"],
         named["targets"],
         named["static"],
+        label,
         time == from_index,
     )
 
@@ -217,6 +230,25 @@ def _refuse_text(name: str, cells: np.ndarray, missing: np.ndarray) -> NoReturn:
     else:
         cure = f"leave the column out with values=[...], or name it with id={name!r} if it tells series apart"
     raise InputError(f"Column {name!r}, row {row}: expected a number, found {cells[row]!r}; {cure}.")
+
+
+def _classes(frame: nw.DataFrame, label: str | None, series: np.ndarray, ids: tuple) -> tuple[np.ndarray, Classes]:
+    """The class of each series, from a column that must not vary within it."""
+    if label is None:
+        return numbered(None, len(ids), batched=True)
+    cells = np.empty(len(frame), dtype=object)
+    cells[:] = frame[label].to_list()
+    missing = pd.isna(cells)
+    cells[missing] = None
+    first = cells[np.unique(series, return_index=True)[1]]
+    varies = (cells != first[series]) & ~missing
+    if varies.any():
+        row = int(varies.argmax())
+        raise InputError(
+            f"Label column {label!r}, row {row}: expected {first[series[row]]!r} as in the first row of series "
+            f"{ids[series[row]]!r}, found {cells[row]!r}; a column that varies belongs in targets=."
+        )
+    return numbered(first, len(ids), batched=True, what=f"column {label!r}")
 
 
 def _constant(flat: np.ndarray, series: np.ndarray, ids: tuple, names: tuple[str, ...]) -> np.ndarray:

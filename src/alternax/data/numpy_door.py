@@ -9,6 +9,7 @@ import pandas as pd
 from alternax.core.errors import InputError
 from alternax.data.assemble import Rows, assemble
 from alternax.data.checks import as_names, first_no_number, known, without_repeats
+from alternax.data.classes import numbered
 from alternax.data.schema import Schema, column_kinds
 from alternax.data.sequences import Sequences
 from alternax.data.times import parse_times
@@ -21,6 +22,7 @@ def from_numpy(
     controls: Any = None,
     times: Any = None,
     static: Any = None,
+    labels: Any = None,
     kinds: Mapping[str, str] | Sequence[str] | None = None,
     covariates: Sequence[str | int] | None = None,
     names: Sequence[str] | None = None,
@@ -34,6 +36,7 @@ def from_numpy(
     flat_controls = _companion(controls, "controls", lengths, batched)
     stamps, zone, time_kind = _times(times, lengths, batched)
     static_values = _static(static, len(series), batched)
+    class_numbers, classes = numbered(labels, len(series), batched=batched)
     values = _names(names, series[0].shape[1], "x", "names")
     target_columns = _names(target_names, flat_targets.shape[1], "target", "target_names")
     without_repeats(values + target_columns)
@@ -48,10 +51,18 @@ def from_numpy(
         ids=tuple(str(i) for i in range(len(series))),
         time_kind=time_kind,
         timezone=zone,
+        classes=classes,
     )
-    numbers = np.repeat(np.arange(len(series)), lengths)
-    labels = np.concatenate([np.arange(n) for n in lengths])
-    rows = Rows(np.concatenate(series), stamps, numbers, labels, flat_controls, flat_targets, static_values)
+    rows = Rows(
+        x=np.concatenate(series),
+        times=stamps,
+        series=np.repeat(np.arange(len(series)), lengths),
+        labels=np.concatenate([np.arange(n) for n in lengths]),
+        controls=flat_controls,
+        targets=flat_targets,
+        static=static_values,
+        classes=class_numbers,
+    )
     return assemble(rows, schema, batched=batched)
 
 

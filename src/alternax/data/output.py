@@ -1,8 +1,9 @@
 """Arrays back into frames and xarray, in the layout that the schema remembers."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Shaped
@@ -11,6 +12,9 @@ from alternax.core.errors import InputError
 from alternax.data.checks import known
 from alternax.data.schema import Schema
 from alternax.data.times import in_zone
+
+if TYPE_CHECKING:
+    from alternax.data.sequences import Sequences
 
 
 def to_frame(
@@ -42,6 +46,16 @@ def to_frame(
     table[schema.time_name] = _time_column(times[present], schema)
     table |= {name: flat[:, i] for i, name in enumerate(columns)}
     return _polars(table, schema) if schema.backend == "polars" else _pandas(table, schema)
+
+
+def with_classes(frame: Any, data: "Sequences") -> Any:
+    """A frame that `to_frame` made of a `Sequences`, and the column of the classes of its series."""
+    table = nw.from_native(frame, eager_only=True)
+    classes = [None if number < 0 else data.schema.classes[number] for number in data.labels]
+    cells = [name for name, rows in zip(classes, data.lengths, strict=True) for _ in range(rows)]
+    kind = nw.Int64 if data.schema.classes and isinstance(data.schema.classes[0], int) else nw.String
+    column = nw.new_series(data.schema.label_name, cells, kind, backend=table.implementation)
+    return table.with_columns(column).to_native()
 
 
 def to_xarray(

@@ -7,8 +7,11 @@ import numpy as np
 from alternax.core.errors import InputError
 from alternax.data.calendar import check_calendar
 from alternax.data.checks import listed
+from alternax.data.classes import UNKNOWN, renumbered
 from alternax.data.schema import Schema
 from alternax.data.sequences import Sequences
+
+LEARNT = ("values", "kinds", "covariates", "targets", "calendar", "step", "classes")
 
 
 def read_like(data: Sequences, fitted: Schema) -> Sequences:
@@ -29,16 +32,19 @@ def read_like(data: Sequences, fitted: Schema) -> Sequences:
         )
     schema = replace(
         found,
-        **{name: getattr(fitted, name) for name in ("values", "kinds", "covariates", "targets", "calendar", "step")},
+        **{name: getattr(fitted, name) for name in LEARNT},
         grid=fitted.grid if same_grid else found.grid,
     )
     place = {name: i for i, name in enumerate(found.values)}
     source = [place.get(name, -1) for name in fitted.values]
     known = np.array(source) >= 0  # a cell of the grid that is missing throughout is no column of the new data
     fields = {"x": data.x[..., source] * known, "observed": data.observed[..., source] & known}
+    fields["labels"] = (
+        renumbered(data.labels, found.classes, fitted.classes) if fitted.classes else np.full(data.series, UNKNOWN)
+    )
     if fitted.targets and not found.targets:
-        unlabelled = np.zeros((*data.valid.shape, len(fitted.targets)))
-        fields |= {"targets": unlabelled, "labelled": unlabelled.astype(bool)}
+        none = np.zeros((*data.valid.shape, len(fitted.targets)))
+        fields |= {"targets": none, "labelled": none.astype(bool)}
     return replace(data, **fields, schema=schema)
 
 

@@ -33,6 +33,8 @@ class Schema:
         grid: Dimensions, coordinates and kept cells of xarray data.
         backend: The frame library of the data, which is also that of frames made from it.
         time_in_index: Whether the time was the index of a pandas frame.
+        classes: Classes of whole series, in the order of their numbers.
+        label_name: Name of the column of classes.
     """
 
     values: tuple[str, ...]
@@ -52,6 +54,8 @@ class Schema:
     grid: Mapping[str, Any] | None = None
     backend: Literal["pandas", "polars"] = "pandas"
     time_in_index: bool = False
+    classes: tuple[str | int, ...] = ()
+    label_name: str | None = None
 
     @property
     def scored(self) -> tuple[str, ...]:

@@ -6,14 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from alternax.core.errors import InputError
 from alternax.core.sequence import Sequence as CoreSequence
-from alternax.data.calendar import calendar_features, calendar_names, check_calendar
+from alternax.data.arrays import beside, jax_sequence
+from alternax.data.calendar import calendar_names, check_calendar
 from alternax.data.checks import as_names, at_least_one, listed
 from alternax.data.cut import ROWWISE, first_row, gather
 from alternax.data.schema import Schema
@@ -36,6 +35,7 @@ class Sequences:
         targets: Features to decode, 0 where not labelled.
         labelled: True where the entry of targets is known.
         static: Values per series.
+        labels: Number of the class of each series in `schema.classes`, -1 where it is not known.
         schema: Names, kinds and the layout the data came in.
         batched: False if the data were one unbatched series, so that outputs are unbatched too.
     """
@@ -48,6 +48,7 @@ class Sequences:
     targets: Float[np.ndarray, "series time target_dim"]
     labelled: Bool[np.ndarray, "series time target_dim"]
     static: Float[np.ndarray, "series static"]
+    labels: Int[np.ndarray, "series"]
     schema: Schema
     batched: bool
 
@@ -60,6 +61,7 @@ class Sequences:
         controls: Any = None,
         times: Any = None,
         static: Any = None,
+        labels: Any = None,
         kinds: Mapping[str, str] | Sequence[str] | None = None,
         covariates: Sequence[str | int] | None = None,
         names: Sequence[str] | None = None,
@@ -75,6 +77,7 @@ class Sequences:
             times: Dates or increasing numbers, `(time,)` shared by all series or one such array a series; if None
                 rows are counted.
             static: Values per series, `(series, value)`, or `(value,)` for a single `(time, feature)` array.
+            labels: The class of each series, integers or texts; None where it is not known.
             kinds: Kind of each column (real, positive, count, binary, category) as a list or a dictionary by name.
             covariates: Names or positions of columns of x that are modelled but not scored.
             names: Names of the columns of x; `x0`, `x1`, ... if None.
@@ -90,10 +93,9 @@ class Sequences:
         """
         from alternax.data.numpy_door import from_numpy
 
-        options = {"kinds": kinds, "covariates": covariates, "names": names, "target_names": target_names}
-        return from_numpy(
-            x, targets=targets, controls=controls, times=times, static=static, calendar=calendar, **options
-        )
+        columns = {"kinds": kinds, "covariates": covariates, "names": names, "target_names": target_names}
+        beside = {"targets": targets, "controls": controls, "times": times, "static": static, "labels": labels}
+        return from_numpy(x, calendar=calendar, **beside, **columns)
 
     @classmethod
     def from_frame(
@@ -107,6 +109,7 @@ class Sequences:
         controls: str | Sequence[str] | None = None,
         targets: str | Sequence[str] | None = None,
         static: str | Sequence[str] | None = None,
+        label: str | None = None,
         kinds: Mapping[str, str] | Sequence[str] | None = None,
         calendar: Sequence[str] = (),
     ) -> "Sequences":
@@ -124,6 +127,7 @@ class Sequences:
             controls: Columns known in advance.
             targets: Columns to decode; missing entries are unlabelled.
             static: Columns that are constant within each series.
+            label: Column with the class of each series, integers or texts, constant within it.
             kinds: Kind of columns of x, as a dictionary by name, or one for each.
             calendar: Calendar features to add as controls (see `calendar_features`).
 
@@ -138,7 +142,7 @@ class Sequences:
         from alternax.data.frame_door import from_frame
 
         roles = {"values": values, "covariates": covariates, "controls": controls, "targets": targets, "static": static}
-        return from_frame(df, time=time, id=id, kinds=kinds, calendar=calendar, **roles)
+        return from_frame(df, time=time, id=id, label=label, kinds=kinds, calendar=calendar, **roles)
 
     @classmethod
     def from_csv(cls, path: str | Path, **options: Any) -> "Sequences":
@@ -199,6 +203,11 @@ class Sequences:
         return self.targets.shape[2]
 
     @property
+    def class_count(self) -> int:
+        """Number of classes of whole series; 0 without labels."""
+        return len(self.schema.classes)
+
+    @property
     def control_dim(self) -> int:
         """Number of controls that a model sees: the user's, calendar features and static values."""
         return self.controls.shape[2] + 2 * len(self.schema.calendar) + self.static.shape[1]
@@ -239,12 +248,7 @@ class Sequences:
 
     def all_controls(self) -> Float[np.ndarray, "series time control_dim"]:
         """The user's controls, calendar features and static values, 0 on padding."""
-        return self._beside(self.controls, self.times) * self.valid[..., None]
-
-    def _beside(self, controls: np.ndarray, times: np.ndarray) -> np.ndarray:
-        features = calendar_features(times, self.schema.calendar, timezone=self.schema.timezone)
-        static = np.broadcast_to(self.static[:, None], (*times.shape, self.static.shape[1]))
-        return np.concatenate([controls, features, static], axis=-1)
+        return beside(self, self.controls, self.times) * self.valid[..., None]
 
     def arrays(self, dtype: Any = None) -> CoreSequence:
         """The JAX `Sequence` of all series, with a leading series axis on every leaf.
@@ -252,16 +256,7 @@ class Sequences:
         Args:
             dtype: Floating-point type; the default of JAX if None.
         """
-        dtype = dtype or jax.dtypes.canonicalize_dtype(float)
-        cast = {"x": self.x, "dt": self.dt, "controls": self.all_controls(), "targets": self.targets}
-        return CoreSequence(
-            **{name: jnp.asarray(value, dtype) for name, value in cast.items()},
-            observed=jnp.asarray(self.observed),
-            valid=jnp.asarray(self.valid),
-            labelled=jnp.asarray(self.labelled),
-            resets=jnp.zeros(self.valid.shape, bool),
-            scored=jnp.asarray(np.broadcast_to(self.scored, (self.series, self.obs_dim))),
-        )
+        return jax_sequence(self, dtype)
 
     def future_times(self, horizon: int) -> Shaped[np.ndarray, "series horizon"]:
         """The next `horizon` times of each series, by the usual step."""
@@ -305,7 +300,7 @@ class Sequences:
         from alternax.data.future import checked_controls, checked_times
 
         ahead = checked_times(self, horizon, times)
-        return self._beside(checked_controls(self, ahead, controls), ahead)
+        return beside(self, checked_controls(self, ahead, controls), ahead)
 
     def rows(self, start: int, stop: int) -> Self:
         """Rows `start` to `stop` of every series, as far as it reaches; a series may be left without rows."""
@@ -325,7 +320,7 @@ class Sequences:
         chosen = np.atleast_1d(np.asarray(series, dtype=int))
         if chosen.size == 0 or chosen.min() < -self.series or chosen.max() >= self.series:
             raise InputError(f"take: expected positions of series below {self.series}, found {chosen.tolist()}.")
-        fields = {name: getattr(self, name)[chosen] for name in (*ROWWISE, "static")}
+        fields = {name: getattr(self, name)[chosen] for name in (*ROWWISE, "static", "labels")}
         return replace(self, **fields, schema=replace(self.schema, ids=tuple(self.schema.ids[i] for i in chosen)))
 
     def split(self, at: Any = None, *, time: Any = None) -> tuple[Self, Self]:
@@ -382,13 +377,14 @@ class Sequences:
 
     def to_frame(self) -> Any:
         """A frame in the layout and library the data came in, missing entries as NaN or null."""
-        from alternax.data.output import to_frame
+        from alternax.data.output import to_frame, with_classes
 
         x, targets = np.where(self.observed, self.x, np.nan), np.where(self.labelled, self.targets, np.nan)
         static = np.broadcast_to(self.static[:, None], (*self.times.shape, self.static.shape[1]))
         s = self.schema
         everything = np.concatenate([x, self.controls, targets, static], axis=-1)
-        return to_frame(everything, self.times, s, self.batched, columns=s.values + s.controls + s.targets + s.static)
+        frame = to_frame(everything, self.times, s, self.batched, columns=s.values + s.controls + s.targets + s.static)
+        return frame if s.label_name is None else with_classes(frame, self)
 
     def to_xarray(self) -> Any:
         """The columns of x as xarray, with the dimensions, coordinates and land cells the data came with."""

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from alternax.core.errors import InputError
 from alternax.data.assemble import Rows, assemble
 from alternax.data.checks import as_names, known, listed
+from alternax.data.classes import UNKNOWN
 from alternax.data.schema import Schema, column_kinds
 from alternax.data.sequences import Sequences
 from alternax.data.times import parse_times
@@ -50,7 +51,16 @@ def from_xarray(
     x = np.concatenate([values for _, values in flat.values()], axis=1)
     none = np.zeros((len(x), 0))
     number = np.zeros(len(x), int)
-    rows = Rows(x, stamps, number, np.arange(len(x)), controls=none, targets=none, static=np.zeros((1, 0)))
+    rows = Rows(
+        x=x,
+        times=stamps,
+        series=number,
+        labels=np.arange(len(x)),
+        controls=none,
+        targets=none,
+        static=np.zeros((1, 0)),
+        classes=np.full(1, UNKNOWN),
+    )
     return assemble(rows, schema, batched=False)
 
 

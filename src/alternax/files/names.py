@@ -26,6 +26,12 @@ EQUINOX = {
     )
 }
 
+# Classes that files of an older version name by the module they stood in then.
+MOVED = {
+    "alternax.models.alternator.noise.Noise": "alternax.nets.noise.Noise",
+    "alternax.models.alternator.residual.Residual": "alternax.nets.residual.Residual",
+}
+
 FUNCTIONS: dict[str, Callable] = {
     "celu": jax.nn.celu,
     "elu": jax.nn.elu,
@@ -61,7 +67,7 @@ def class_named(name: str, classes: Iterable[type] = ()) -> type[eqx.Module] | N
     given = {f"{cls.__module__}.{cls.__qualname__}": cls for cls in classes}
     if name in EQUINOX or name in given:
         return EQUINOX.get(name) or given[name]
-    home, _, own_name = name.rpartition(".")
+    home, _, own_name = MOVED.get(name, name).rpartition(".")
     if not OUR_MODULE.fullmatch(home):
         return None
     try:

@@ -1,6 +1,25 @@
 """Training: `fit` and the objectives it minimises."""
 
 from alternax.fit.fit import fit
-from alternax.fit.objectives import CrossEntropy, Elbo, Masked, ModelLoss, Objective, RolloutScore, Supervised
+from alternax.fit.objectives import (
+    Classify,
+    CrossEntropy,
+    Elbo,
+    Masked,
+    ModelLoss,
+    Objective,
+    RolloutScore,
+    Supervised,
+)
 
-__all__ = ["CrossEntropy", "Elbo", "Masked", "ModelLoss", "Objective", "RolloutScore", "Supervised", "fit"]
+__all__ = [
+    "Classify",
+    "CrossEntropy",
+    "Elbo",
+    "Masked",
+    "ModelLoss",
+    "Objective",
+    "RolloutScore",
+    "Supervised",
+    "fit",
+]

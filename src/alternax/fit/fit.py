@@ -11,14 +11,14 @@ import numpy as np
 import optax
 
 from alternax.core.errors import InputError
-from alternax.core.model import LatentModel, Model
+from alternax.core.model import Classifier, LatentModel, Model
 from alternax.core.record import TrainingRecord
 from alternax.data.sequences import Sequences
 from alternax.data.transforms import Identity, Scale, Transform
 from alternax.fit.objectives import Objective, default_objective
 from alternax.fit.progress import progress_bar
+from alternax.fit.split import by_rows, by_series, judged_like
 from alternax.fit.train import Plan, train
-from alternax.fit.windows import training_windows, validation_batch, window_length
 from alternax.fitted import Fitted
 
 TAIL_ROWS = 1024
@@ -37,6 +37,7 @@ def fit(
     learning_rate: float = 1e-3,
     weight_decay: float = 1e-4,
     clip: float = 1.0,
+    average: float | None = None,
     valid: float | Sequences | None = 0.1,
     every: int = 50,
     patience: int | None = 20,
@@ -48,8 +49,8 @@ def fit(
     Args:
         model: Any `Model`, with the data's widths.
         data: Training series; gaps are the normal case.
-        objective: What to minimise; default: evidence bound plus rollout CRPS 12 rows ahead for a latent model,
-            supervised as well when the model decodes targets, otherwise the model's own loss.
+        objective: What to minimise; default: evidence bound plus rollout CRPS 12 rows ahead for a latent model, or
+            plus what the model decodes or classifies instead; otherwise the model's own loss.
         transform: Elementwise transform, fitted here on `data` and inverted on every result. Default
             `Scale(per="column")`.
         target_transform: The same for the targets.
@@ -59,9 +60,12 @@ def fit(
         learning_rate: Peak learning rate, reached after 5 % of the steps.
         weight_decay: Decoupled weight decay.
         clip: Largest norm of the gradient.
+        average: Judge and keep an exponential moving average of the parameters with this factor (0.99 averages over
+            about 100 steps) instead of the parameters themselves: less noise where training overfits; None does not.
         valid: Rows at the end of every series held out to choose the best parameters, as a share of the shortest
             series, or other sequences, or None. Where the held-out part is shorter than a window, so are the
             windows that are judged; where it cannot hold the horizon, nothing is held out and the record says so.
+            An objective that reads whole series (`Classify`) has that share of the series of every class held out.
         every: Steps per dispatch to the device; losses are looked at and progress shown in between.
         patience: Stop after this many dispatches without a better validation loss; None never stops early.
         seed: Seed of windows and noise: same seed, same result, bit for bit on one machine.
@@ -78,30 +82,25 @@ def fit(
         >>> fitted = fit(model, train, objective=Elbo() + RolloutScore("crps", horizon=6), seed=0)
     """
     _check(model, data, steps=steps, batch=batch, every=every)
-    _check_settings(objective, transform, target_transform, learning_rate, valid, patience)
+    _check_settings(objective, transform, target_transform, learning_rate, average, valid, patience)
     objective = default_objective(model, _default_horizon(data, model.context)) if objective is None else objective
-    objective.check(model, data.target_dim)
+    objective.check(model, data.schema)
     transform = (Scale(per="column") if transform is None else transform).fit(data)
     target_transform = _fit_targets(target_transform, data)
     scaled = _scale(transform, target_transform, data)
-    lengths = np.asarray(data.lengths)
-    length = window_length(window, lengths, model.context, objective.horizon)
-    held_out, note = _held_out(valid, lengths, length, objective.horizon)
-    validation = None
+    least = (model.context or 0) + objective.horizon + 1
     if isinstance(valid, Sequences):
-        other = _fitting(valid, data, (model.context or 0) + objective.horizon + 1)
-        other_lengths = np.asarray(other.lengths)
-        other_arrays = _scale(transform, target_transform, other).arrays()
-        validation = validation_batch(other_arrays, other_lengths, other_lengths, length, model.context)
-    elif held_out:
-        validation = validation_batch(scaled.arrays(), lengths, held_out, length, model.context)
-    windows = training_windows(scaled.arrays(), lengths, held_out, length)
+        valid = _scale(transform, target_transform, judged_like(valid, data.schema, least))
+    if objective.whole:
+        split = by_series(scaled, valid, window=window, least=least, seed=seed)
+    else:
+        split = by_rows(scaled, valid, window=window, context=model.context, horizon=objective.horizon)
+    windows = split.windows
     optimiser = _optimiser(learning_rate, weight_decay, clip, steps)
-    plan = Plan(
-        steps, every, min(batch, int((windows.starts[:, 1] - windows.starts[:, 0] + 1).sum())), patience, optimiser
-    )
+    size = min(batch, int((windows.starts[:, 1] - windows.starts[:, 0] + 1).sum()))
+    plan = Plan(steps, every, size, patience, optimiser, average)
     with progress_bar(steps, sys.stderr.isatty() if progress is None else progress) as report:
-        outcome = train(model, windows, validation, objective, plan, jax.random.key(seed), report)
+        outcome = train(model, windows, split.validation, objective, plan, jax.random.key(seed), report)
     if outcome.stopped.startswith("non-finite"):
         warnings.warn(
             f"training stopped: {outcome.stopped}; the parameters of step {outcome.best_step} are kept. "
@@ -110,7 +109,7 @@ def fit(
             stacklevel=2,
         )
     record = TrainingRecord(
-        seed=seed, window=length, note=note, steps=outcome.steps, best_step=outcome.best_step,
+        seed=seed, window=windows.length, note=split.note, steps=outcome.steps, best_step=outcome.best_step,
         stopped=outcome.stopped, seconds=outcome.seconds,
         train_loss=tuple(outcome.train_loss), valid_loss=tuple(outcome.valid_loss),
         checked_at=tuple(outcome.checked_at),
@@ -139,12 +138,17 @@ def _check(model: Model, data: Sequences, **counts: int) -> None:
             f"the data have target_dim={data.target_dim}, the model was built with "
             f"{model.target_dim}: give target_dim=data.target_dim."
         )
+    if isinstance(model, Classifier) and model.class_count not in (0, data.class_count):
+        raise InputError(
+            f"the data have class_count={data.class_count}, the model was built with "
+            f"{model.class_count}: give class_count=data.class_count."
+        )
     for name, value in counts.items():
         if not isinstance(value, int) or value < 1:
             raise InputError(f"{name} must be an integer of at least 1; found {value!r}.")
 
 
-def _check_settings(objective, transform, target_transform, learning_rate, valid, patience) -> None:
+def _check_settings(objective, transform, target_transform, learning_rate, average, valid, patience) -> None:
     """Refuse settings of another type or out of range, before anything is computed."""
     for name, value, kind in (
         ("objective", objective, Objective),
@@ -162,34 +166,13 @@ def _check_settings(objective, transform, target_transform, learning_rate, valid
         ) from error
     if not (isinstance(learning_rate, Real) and 0 < learning_rate < float("inf")):
         raise InputError(f"learning_rate must be a positive number; found {learning_rate!r}.")
+    if average is not None and not (isinstance(average, Real) and 0 < average < 1):
+        raise InputError(f"average must be a factor between 0 and 1, or None; found {average!r}.")
     if patience is not None and (not isinstance(patience, int) or patience < 1):
         raise InputError(f"patience must be an integer of at least 1, or None; found {patience!r}.")
     if not (valid is None or isinstance(valid, Sequences) or (isinstance(valid, Real) and 0 <= valid < 1)):
         found = repr(valid) if isinstance(valid, Real) else type(valid).__name__
         raise InputError(f"valid must be a fraction from 0 to below 1, Sequences, or None; found {found}.")
-
-
-def _held_out(valid: float | Sequences | None, lengths: np.ndarray, length: int, horizon: int) -> tuple[int, str]:
-    """Rows to hold out at the end of every series, or none and the reason."""
-    if not valid or isinstance(valid, Sequences):
-        return 0, ""
-    shortest = int(lengths.min())
-    rows = int(valid * shortest)
-    if rows > horizon and shortest - rows >= length:
-        return rows, ""
-    return 0, f"no validation: {valid:g} of {shortest} rows is too little for windows of {length} rows"
-
-
-def _fitting(valid: Sequences, data: Sequences, least: int) -> Sequences:
-    """The validation series read as the training series, those left out that are too short for the objective."""
-    valid = valid.like(data.schema)
-    long_enough = np.flatnonzero(valid.lengths >= least)
-    if len(long_enough) == 0:
-        raise InputError(
-            f"valid: a series must hold the context and the objective's horizon, {least} rows; "
-            f"the longest has {valid.lengths.max()}."
-        )
-    return valid.take(long_enough.tolist())
 
 
 def _default_horizon(data: Sequences, context: int | None) -> int:

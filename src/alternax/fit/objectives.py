@@ -12,8 +12,9 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.model import LatentModel, Model, counted
+from alternax.core.model import Classifier, LatentModel, Model, counted
 from alternax.core.sequence import Sequence
+from alternax.data.schema import Schema
 from alternax.metrics.differentiable import crps, energy_score
 from alternax.models.alternator.cross_entropy import cross_entropy
 from alternax.models.alternator.model import Alternator
@@ -24,15 +25,17 @@ class Objective:
 
     Attributes:
         horizon: Rows beyond the model's context that a window must hold at the least.
+        whole: True where a window must be a whole series.
     """
 
     horizon: int = 1
+    whole: bool = False
 
     @abstractmethod
     def __call__(self, model: Model, seq: Sequence, *, key: PRNGKeyArray) -> Scalar:
         """The loss, a mean over the entries it counts."""
 
-    def check(self, model: Model, target_dim: int) -> None:
+    def check(self, model: Model, schema: Schema) -> None:
         """Refuse, before anything is compiled, a model or data that this objective cannot train."""
 
     def __add__(self, other: "Objective") -> "Objective":
@@ -57,10 +60,15 @@ class Weighted(Objective):
         """The longest that any term needs."""
         return max(term.horizon for _, term in self.terms)
 
-    def check(self, model: Model, target_dim: int) -> None:
+    @property
+    def whole(self) -> bool:  # type: ignore[override]
+        """Whether any term needs whole series."""
+        return any(term.whole for _, term in self.terms)
+
+    def check(self, model: Model, schema: Schema) -> None:
         """Check every term."""
         for _, term in self.terms:
-            term.check(model, target_dim)
+            term.check(model, schema)
 
     def __call__(self, model: Model, seq: Sequence, *, key: PRNGKeyArray) -> Scalar:
         """The sum; every term draws noise of its own."""
@@ -96,7 +104,7 @@ class Elbo(Objective):
         bound = jax.nn.logsumexp(log_weight) - jnp.log(self.particles)
         return -bound / jnp.maximum(counted(seq, model.context).sum(), 1)
 
-    def check(self, model: Model, target_dim: int) -> None:
+    def check(self, model: Model, schema: Schema) -> None:
         """At least one particle."""
         if self.particles < 1:
             raise InputError(f"Elbo needs particles >= 1; found {self.particles}.")
@@ -119,7 +127,7 @@ class RolloutScore(Objective):
     samples: int = 8
     origins: int = 4
 
-    def check(self, model: Model, target_dim: int) -> None:
+    def check(self, model: Model, schema: Schema) -> None:
         """Known kind, positive horizon, two samples."""
         if self.kind not in ("crps", "energy"):
             raise InputError(f"RolloutScore knows 'crps' and 'energy'; found {self.kind!r}.")
@@ -161,13 +169,13 @@ class Supervised(Objective):
 
     weight: float = 1.0
 
-    def check(self, model: Model, target_dim: int) -> None:
+    def check(self, model: Model, schema: Schema) -> None:
         """A decoder and targets of its width."""
-        found = model.target_dim if isinstance(model, LatentModel) else None
-        if not found or found != target_dim:
+        found, wanted = model.target_dim if isinstance(model, LatentModel) else 0, len(schema.targets)
+        if not found or found != wanted:
             raise InputError(
                 "Supervised needs a model that decodes the data's targets: the data have "
-                f"{target_dim}, the model decodes {found or 0}."
+                f"{wanted}, the model decodes {found}."
             )
 
     def __call__(self, model: Model, seq: Sequence, *, key: PRNGKeyArray) -> Scalar:
@@ -178,6 +186,38 @@ class Supervised(Objective):
         squared = (mean - seq.targets) ** 2
         fit_scale = jnp.log(scale) + 0.5 * jax.lax.stop_gradient(squared) / scale**2
         return self.weight * jnp.where(labelled, squared + fit_scale, 0.0).sum() / jnp.maximum(labelled.sum(), 1)
+
+
+@dataclass(frozen=True)
+class Classify(Objective):
+    """Cross-entropy of the class of whole series, in nats; series without a label count nothing.
+
+    Args:
+        weight: Factor on the whole term.
+    """
+
+    weight: float = 1.0
+    whole = True
+
+    def check(self, model: Model, schema: Schema) -> None:
+        """A model that tells the data's classes apart, of which there are two at the least."""
+        found, wanted = model.class_count if isinstance(model, Classifier) else 0, len(schema.classes)
+        if wanted < 2:
+            raise InputError(
+                f"Classify needs data with at least 2 classes, found {wanted}: give labels= to Sequences.from_numpy "
+                "or label= to Sequences.from_frame."
+            )
+        if found != wanted:
+            raise InputError(
+                f"Classify needs a model that tells the data's classes apart: the data have {wanted}, the model "
+                f"knows {found}. Give class_count=data.class_count when building it."
+            )
+
+    def __call__(self, model: Model, seq: Sequence, *, key: PRNGKeyArray) -> Scalar:
+        """Negative log-probability of the series' own class."""
+        assert isinstance(model, Classifier)
+        surprise = -jax.nn.log_softmax(model.classify(seq, key=key))[jnp.maximum(seq.label, 0)]
+        return self.weight * jnp.where(seq.label >= 0, surprise, 0.0)
 
 
 @dataclass(frozen=True)
@@ -201,11 +241,16 @@ class Masked(Objective):
         """That of the objective."""
         return self.objective.horizon
 
-    def check(self, model: Model, target_dim: int) -> None:
+    @property
+    def whole(self) -> bool:  # type: ignore[override]
+        """Likewise."""
+        return self.objective.whole
+
+    def check(self, model: Model, schema: Schema) -> None:
         """A share below 1, and what the objective checks."""
         if not 0.0 <= self.share < 1.0:
             raise InputError(f"Masked hides a share of at least 0 and below 1; found {self.share:g}.")
-        self.objective.check(model, target_dim)
+        self.objective.check(model, schema)
 
     def __call__(self, model: Model, seq: Sequence, *, key: PRNGKeyArray) -> Scalar:
         """The objective, on what is left."""
@@ -226,7 +271,7 @@ class CrossEntropy(Objective):
 
     feed: str = "data"
 
-    def check(self, model: Model, target_dim: int) -> None:
+    def check(self, model: Model, schema: Schema) -> None:
         """Alternators only."""
         if not isinstance(model, Alternator):
             raise InputError(
@@ -242,9 +287,13 @@ class CrossEntropy(Objective):
 
 
 def default_objective(model: Model, horizon: int) -> Objective:
-    """Evidence bound, with supervision for a decoder, with rollout CRPS for a latent model; else the model's loss."""
-    if isinstance(model, LatentModel) and model.target_dim:
-        return Elbo() + Supervised()
-    if isinstance(model, LatentModel):
-        return Elbo() + RolloutScore("crps", horizon=horizon)
-    return ModelLoss()
+    """Likelihood (its bound for a latent model) with what the model decodes or classifies, else with rollout CRPS."""
+    latent = isinstance(model, LatentModel)
+    terms: list[Objective] = [Elbo() if latent else ModelLoss()]
+    if latent and model.target_dim:
+        terms.append(Supervised())
+    if isinstance(model, Classifier) and model.class_count:
+        terms.append(Classify())
+    if latent and len(terms) == 1:
+        terms.append(RolloutScore("crps", horizon=horizon))
+    return terms[0] if len(terms) == 1 else Weighted(tuple((1.0, term) for term in terms))

@@ -28,6 +28,7 @@ class Plan:
     batch: int
     patience: int | None
     optimiser: optax.GradientTransformation
+    average: float | None = None
 
 
 @dataclass
@@ -59,13 +60,13 @@ def train(
     opt_state = plan.optimiser.init(params)
     outcome = Outcome(model, train_loss=[], valid_loss=[], checked_at=[])
     best, best_loss, waited, started = params, float("inf"), 0, time.perf_counter()
-    settings, safe = (objective, plan.optimiser, plan.batch, rest), params
+    settings, safe, mean = (objective, plan.optimiser, plan.batch, plan.average, rest), params, params
     try:
         while outcome.steps < plan.steps:
             count = min(plan.every, plan.steps - outcome.steps)
             first = jnp.asarray(outcome.steps)
-            params, safe, opt_state, losses, finite = _steps(
-                settings, params, safe, opt_state, windows, step_key, first, count
+            params, safe, mean, opt_state, losses, finite = _steps(
+                settings, params, safe, mean, opt_state, windows, step_key, first, count
             )
             good = int(finite.sum())
             failed = good < count
@@ -73,9 +74,10 @@ def train(
             if failed:
                 quantity = "loss" if not jnp.isfinite(losses[good]) else "gradient"
                 params, outcome.stopped = safe, f"non-finite {quantity} at step {outcome.steps + 1}"
-            valid = None if validation is None else float(_judge(objective, rest, params, validation, valid_key))
+            judged = params if plan.average is None else mean
+            valid = None if validation is None else float(_judge(objective, rest, judged, validation, valid_key))
             if valid is None or valid < best_loss:
-                best, waited, outcome.best_step = params, 0, max(outcome.steps - failed, 0)
+                best, waited, outcome.best_step = judged, 0, max(outcome.steps - failed, 0)
                 best_loss = best_loss if valid is None else valid
             else:
                 waited += 1
@@ -114,17 +116,25 @@ _judge = eqx.filter_jit(_mean_loss)
 
 @eqx.filter_jit
 def _steps(
-    settings: tuple, params: Any, safe: Any, opt_state: Any, windows: Windows, key: PRNGKeyArray, first: Any, count: int
+    settings: tuple,
+    params: Any,
+    safe: Any,
+    mean: Any,
+    opt_state: Any,
+    windows: Windows,
+    key: PRNGKeyArray,
+    first: Any,
+    count: int,
 ):
     """`count` optimiser steps; from the first non-finite loss or gradient on, nothing changes any more.
 
-    `safe` are the last parameters whose loss and gradient were seen to be finite, one update behind `params`. Compiled
-    once for all trainings of the same model, objective and settings.
+    `safe` are the last parameters whose loss and gradient were seen to be finite, one update behind `params`; `mean` is
+    their moving average. Compiled once for all trainings of the same model, objective and settings.
     """
-    objective, optimiser, size, rest = settings
+    objective, optimiser, size, average, rest = settings
 
     def body(carry, step):
-        params, safe, opt_state, alive = carry
+        params, safe, mean, opt_state, alive = carry
         window_key, loss_key = jax.random.split(jax.random.fold_in(key, step))
         batch = windows.draw(size, window_key)
         loss, grads = jax.value_and_grad(lambda p: _mean_loss(objective, rest, p, batch, loss_key))(params)
@@ -132,10 +142,18 @@ def _steps(
         updates, new_state = optimiser.update(grads, opt_state, params)
         new_params = eqx.apply_updates(params, updates)
         keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(alive, a, b), new, old)  # noqa: E731
-        carry = keep(new_params, params), keep(params, safe), keep(new_state, opt_state), alive
+        if average is not None:
+            mean = keep(_averaged(mean, params, step, average), mean)
+        carry = keep(new_params, params), keep(params, safe), mean, keep(new_state, opt_state), alive
         return carry, (loss, alive)
 
-    (params, safe, opt_state, _), (losses, finite) = jax.lax.scan(
-        body, (params, safe, opt_state, jnp.asarray(True)), first + jnp.arange(count)
+    (params, safe, mean, opt_state, _), (losses, finite) = jax.lax.scan(
+        body, (params, safe, mean, opt_state, jnp.asarray(True)), first + jnp.arange(count)
     )
-    return params, safe, opt_state, losses, finite
+    return params, safe, mean, opt_state, losses, finite
+
+
+def _averaged(mean: Any, params: Any, step: jax.Array, average: float) -> Any:
+    """The moving average with `params` taken in; young averages forget faster, so that the start does not linger."""
+    kept = jnp.minimum(average, (1 + step) / (10 + step))
+    return jax.tree.map(lambda m, p: kept.astype(m.dtype) * m + (1 - kept).astype(m.dtype) * p, mean, params)

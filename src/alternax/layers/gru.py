@@ -3,15 +3,16 @@
 r = s(W_r x + U_r h + b_r),  u = s(W_u x + U_u h + b_u),  n = tanh(W_n x + b_n + r * (U_n h + c_n)),  h <- (1-u) n + u h
 """
 
-import math
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.layer import Layer
+from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
+from alternax.ops import gru_scan
+from alternax.ops.gated_scan import time_major
 
 GRUState = Float[Array, "dim"]
 
@@ -44,11 +45,7 @@ class GRU(Layer):
         """
         check_size("GRU", dim=dim)
         shapes = ((3 * dim, dim), (3 * dim, dim), (3 * dim,), (dim,))
-        bound = 1 / math.sqrt(dim)
-        draws = [
-            jax.random.uniform(k, shape, minval=-bound, maxval=bound)
-            for k, shape in zip(jax.random.split(key, 4), shapes, strict=True)
-        ]
+        draws = [initial.uniform(shape, dim, key=k) for k, shape in zip(jax.random.split(key, 4), shapes, strict=True)]
         self.dim = dim
         self.input_weight, self.state_weight, self.bias, self.candidate_bias = draws
 
@@ -71,30 +68,17 @@ class GRU(Layer):
         check_rows(self, x, valid=valid, resets=resets, dt=dt)
         state = self.init_state() if state is None else state
         check_state(self, state)
-
-        def body(h, row):
-            inputs, taken, restarted = row
-            before = h if restarted is None else jnp.where(restarted, 0.0, h)
-            after = self._next(inputs, before)
-            held = after if taken is None else jnp.where(taken, after, before)
-            return held, (after, held)
-
-        last, (y, states) = jax.lax.scan(body, state, (self._inputs(x), valid, resets))
-        return y, last if keep is None else states[keep]
+        inputs = time_major(x) @ self.input_weight.T + self.bias
+        bias = jnp.pad(self.candidate_bias, (2 * self.dim, 0))
+        return gru_scan(inputs, self.state_weight, bias, state, valid=valid, resets=resets, keep=keep)
 
     def step(
         self, x_t: Float[Array, "dim"], state: GRUState, *, dt: Scalar | None = None, key: PRNGKeyArray | None = None
     ) -> tuple[Float[Array, "dim"], GRUState]:
         """See `Layer`."""
         check_row(self, x_t, state)
-        h = self._next(self._inputs(x_t), state)
-        return h, h
-
-    def _inputs(self, x: Float[Array, "*time dim"]) -> Float[Array, "*time gates"]:
-        return x @ self.input_weight.T + self.bias
-
-    def _next(self, inputs: Float[Array, "gates"], h: GRUState) -> GRUState:
-        recurrent = self.state_weight @ h
+        inputs, recurrent = self.input_weight @ x_t + self.bias, self.state_weight @ state
         reset, update = jnp.split(jax.nn.sigmoid(inputs[: 2 * self.dim] + recurrent[: 2 * self.dim]), 2)
         candidate = jnp.tanh(inputs[2 * self.dim :] + reset * (recurrent[2 * self.dim :] + self.candidate_bias))
-        return (1 - update) * candidate + update * h
+        h = (1 - update) * candidate + update * state
+        return h, h

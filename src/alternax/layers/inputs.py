@@ -3,13 +3,14 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array
 
 from alternax.core.errors import InputError
-from alternax.core.layer import Layer, LayerState
+from alternax.core.layer import Layer, LayerState, Mixer
 
 
-def check_rows(layer: Layer, x: Array, **per_row: Array | None) -> None:
+def check_rows(layer: Layer | Mixer, x: Array, **per_row: Array | None) -> None:
     """`x` must be one sequence `(time, dim)`, and `valid`, `resets` and `dt`, where given, have one entry a row."""
     name = type(layer).__name__
     if x.ndim != 2 or x.shape[1] != layer.dim or x.shape[0] == 0:
@@ -34,7 +35,7 @@ def check_row(layer: Layer, x_t: Array, state: LayerState) -> None:
 
 def _check_elapsed(name: str, dt: Array | None) -> None:
     """Elapsed times must be finite and not negative; inside a transformation their values cannot be seen."""
-    if dt is None or isinstance(dt, jax.core.Tracer):
+    if dt is None or isinstance(dt, Tracer):
         return
     wrong = ~(np.isfinite(dt) & (np.asarray(dt) >= 0))
     if wrong.any():

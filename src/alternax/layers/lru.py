@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray, Scalar
 from alternax.core.errors import InputError
 from alternax.core.layer import Layer
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
-from alternax.ops import linear_scan
+from alternax.layers.modes import into_modes, out_of_modes, real_state, scan_modes
 
 LRUState = Float[Array, "2 state_dim"]
 
@@ -103,17 +103,8 @@ class LRU(Layer):
         state = self.init_state() if state is None else state
         check_state(self, state)
         a = self._factor(None if dt is None else dt[:, None])
-        inputs, start = self._inputs(x), jax.lax.complex(*state)
-        if valid is None:
-            h = asked = linear_scan(a, inputs, start, resets=resets)
-        else:
-            taken = valid[:, None]
-            h = linear_scan(jnp.where(taken, a, 1.0), jnp.where(taken, inputs, 0.0), start, resets=resets)
-            before = jnp.concatenate([start[None], h[:-1]])
-            before = before if resets is None else jnp.where(resets[:, None], 0.0, before)
-            asked = jnp.where(taken, h, a * before + inputs)
-        last = h[-1] if keep is None else h[keep]
-        return self._outputs(asked, x), jnp.stack([last.real, last.imag], axis=-2)
+        h, state = scan_modes(a, self._inputs(x), state, valid=valid, resets=resets, keep=keep)
+        return self._outputs(h, x), state
 
     def step(
         self, x_t: Float[Array, "dim"], state: LRUState, *, dt: Scalar | None = None, key: PRNGKeyArray | None = None
@@ -121,7 +112,7 @@ class LRU(Layer):
         """See `Layer`."""
         check_row(self, x_t, state)
         h = self._factor(dt) * jax.lax.complex(*state) + self._inputs(x_t)
-        return self._outputs(h, x_t), jnp.stack([h.real, h.imag])
+        return self._outputs(h, x_t), real_state(h)
 
     def _factor(self, dt: Array | None) -> Complex[Array, "..."]:
         """Lambda^dt."""
@@ -130,12 +121,9 @@ class LRU(Layer):
         return jax.lax.complex(jnp.exp(-nu) * jnp.cos(theta), jnp.exp(-nu) * jnp.sin(theta))
 
     def _inputs(self, x: Float[Array, "*time dim"]) -> Complex[Array, "*time state_dim"]:
-        """The product gamma * (B x), in real arithmetic."""
-        weight = (jnp.exp(self.gamma_log)[:, None] * self.B).reshape(2 * self.state_dim, self.dim)
-        real, imaginary = jnp.split(x @ weight.T, 2, axis=-1)
-        return jax.lax.complex(real, imaginary)
+        """The product gamma * (B x)."""
+        return into_modes(jnp.exp(self.gamma_log)[:, None] * self.B, x)
 
     def _outputs(self, h: Complex[Array, "*time state_dim"], x: Float[Array, "*time dim"]) -> Float[Array, "*time dim"]:
-        """Re(C h) + D * x, in real arithmetic."""
-        weight = jnp.concatenate([self.C[0], -self.C[1]], axis=1)
-        return jnp.concatenate([h.real, h.imag], axis=-1) @ weight.T + self.D * x
+        """The sum Re(C h) + D * x."""
+        return out_of_modes(self.C, h) + self.D * x

@@ -79,4 +79,6 @@ class Residual(Layer):
         return self._rest(x_t + y_t), state
 
     def _rest(self, y_t: Float[Array, "dim"]) -> Float[Array, "dim"]:
-        return y_t if self.mlp is None else y_t + self.mlp(self.mlp_norm(y_t))
+        if self.mlp is None or self.mlp_norm is None:
+            return y_t
+        return y_t + self.mlp(self.mlp_norm(y_t))

@@ -1,4 +1,4 @@
-"""Filtering, decoding, imputation, sampling and likelihood of any model."""
+"""Filtering, decoding, classification, imputation, sampling and likelihood of any model."""
 
 from functools import partial
 
@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from alternax.core.model import LatentModel, Model
+from alternax.core.model import Classifier, LatentModel, Model
 from alternax.core.sequence import Sequence
 from alternax.inference.particles import impute_paths, log_evidence
 from alternax.tasks.keys import sample_chunk, series_keys
@@ -30,6 +30,13 @@ def decode(
 ) -> tuple[Float[Array, "series time target_dim"], Float[Array, "series time target_dim"]]:
     """Mean and standard deviation of the targets at every row given the rows up to it."""
     one = lambda seq, k: model.decode(*model.filter(seq, key=k))  # noqa: E731
+    return jax.vmap(one)(series, series_keys(key, series.x.shape[0]))
+
+
+@eqx.filter_jit
+def classify(model: Classifier, series: Sequence, *, key: PRNGKeyArray) -> Float[Array, "series class_count"]:
+    """Probability of every class for every series."""
+    one = lambda seq, k: jax.nn.softmax(model.classify(seq, key=k))  # noqa: E731
     return jax.vmap(one)(series, series_keys(key, series.x.shape[0]))
 
 

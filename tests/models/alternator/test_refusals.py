@@ -41,7 +41,7 @@ OPERATOR = Operator(jnp.eye(2, 4))
         ({"alpha": np.array([0.1, np.nan])}, r"found nan at step 1"),
         ({"alpha": np.full((2, 2), 0.1)}, r"one value per step, shape \(time,\); found shape \(2, 2\)"),
         ({"alpha": np.zeros(0)}, r"one value per step.*found shape \(0,\)"),
-        ({"noise": "laplace"}, r"noise='laplace' is not known: choose one of paper, learned, state, lowrank"),
+        ({"noise": "laplace"}, r"noise='laplace' is not known: choose one of paper, learned, state, student, lowrank"),
         ({"noise": "paper", "sigma_x": 1.0}, r"noise='paper' needs 0 < sigma_x\^2 < 1; found sigma_x = 1.*'learned'"),
         ({"noise": "state", "sigma_x": 0.0}, r"sigma_x must be positive; found 0"),
         ({"noise": "lowrank", "rank": 4}, r"1 <= rank <= obs_dim = 3; found rank = 4"),

@@ -4,8 +4,7 @@
     z_t = sqrt(a_t) g(x_{1:t}, c_t) + sqrt(1 - a_t - sz^2) z_{t-1} + sz e_t         FTN
 
 f and g are any causal bodies; with `noise="paper"`, no residual and memoryless bodies this is the paper's model.
-Given x the
-latent recurrence is linear, so an observed sequence takes one call of g, one linear scan and one call of f.
+Given x the latent recurrence is linear, so an observed sequence takes one call of g, one linear scan and one call of f.
 """
 
 import copy
@@ -17,17 +16,29 @@ from jaxtyping import Array, Float
 from numpyro.distributions import Distribution
 
 from alternax.core.emission import complete, observed_log_prob
-from alternax.core.model import LatentModel, counted, draw_key, latent_key, sample_rollout, scan_unroll
+from alternax.core.model import (
+    LatentModel,
+    counted,
+    draw_key,
+    latent_key,
+    sample_rollout,
+    scan_unroll,
+    where_tree,
+)
 from alternax.core.sequence import Sequence
 from alternax.models.alternator import build
 from alternax.models.alternator.alpha import Alpha
-from alternax.models.alternator.noise import Noise
 from alternax.models.alternator.parallel import encode, fill_by_draws, gather, moments, run
-from alternax.models.alternator.residual import Residual
 from alternax.models.alternator.state import AlternatorState
+from alternax.models.checks import check_choice, check_decodes, check_sequence
 from alternax.nets.body import Body
-from alternax.nets.context_scale import ContextScale, ContextState
+from alternax.nets.context_scale import ContextScale
+from alternax.nets.flow import decay_rates, flow_factor
+from alternax.nets.noise import Noise
 from alternax.nets.operator import Operator
+from alternax.nets.past import Past
+from alternax.nets.residual import Residual
+from alternax.nets.rows import TINY, law, predictor, reader, row_asked, row_taken
 
 
 class Alternator(LatentModel):
@@ -45,7 +56,7 @@ class Alternator(LatentModel):
         alpha: "multiscale" (learned per latent dimension, half-lives log-spaced from 1 to 100 steps at the start),
             "learned" (one scalar), a number, or an array over time (its last value serves later steps).
         sigma_z: Standard deviation of the latent noise; 0 <= alpha <= 1 - sigma_z^2.
-        noise: "state", "learned", "lowrank" or "paper"; see `Noise`.
+        noise: "state", "student", "learned", "lowrank" or "paper"; see `Noise`.
         sigma_x: Observation noise of the paper, start value of the learned kinds, in scaled units.
         rank: Common noise factors of "lowrank" without an operator.
         residual: "change", "carry" or None; see `Residual`.
@@ -116,14 +127,11 @@ class Alternator(LatentModel):
         self.noise = Noise(noise, obs_dim, sigma_x, rank, operator, noise_key)
         self.residual = Residual(residual, obs_dim)
         self.alpha = Alpha(alpha, latent_dim, sigma_z)
-        seen_dim = obs_dim if operator is None else operator.count
-        self.ftn = build.ftn(ftn, seen_dim, control_dim, latent_dim, width, depth, ftn_key)
-        age_dim = build.age_dim(obs_dim, operator)
-        self.otn = build.otn(
-            otn, latent_dim, age_dim, control_dim, seen_dim + self.noise.out_dim, width, depth, otn_key
-        )
+        sizes = {"width": width, "depth": depth}
+        self.ftn = reader(ftn, obs_dim, control_dim, latent_dim, operator, **sizes, key=ftn_key)
+        self.otn = predictor(otn, latent_dim, obs_dim, control_dim, self.noise, operator, **sizes, key=otn_key)
         self.head = build.head(decode, latent_dim, target_dim, width, head_key)
-        self.decay = jnp.full(latent_dim, build.DECAY_START, dtype=float) if flow == "decay" else None
+        self.decay = decay_rates(flow, latent_dim)
         self.scaling = None if context is None else ContextScale(obs_dim, context)
         self.target_log_scale = jnp.zeros(target_dim)
         self.operator, self.obs_dim, self.latent_dim, self.target_dim = operator, obs_dim, latent_dim, target_dim
@@ -131,14 +139,10 @@ class Alternator(LatentModel):
 
     def init(self, *, key: Array) -> AlternatorState:
         """z_0 ~ N(0, I), nothing seen."""
-        zeros = jnp.zeros(self.obs_dim)
         return AlternatorState(
             z=jnp.zeros(self.latent_dim),
             spread=jnp.ones(()),
-            last=zeros,
-            age=zeros,
-            elapsed=jnp.zeros(()),
-            scale=None if self.scaling is None else self.scaling.init(),
+            past=Past.none(self.obs_dim, self.scaling),
             ftn=self.ftn.init_state(),
             otn=self.otn.init_state(),
             step=jnp.zeros((), jnp.int32),
@@ -147,23 +151,16 @@ class Alternator(LatentModel):
     def advance(self, state: AlternatorState, dt: Array, *, control: Array, key: Array) -> AlternatorState:
         """Draws the noise still pending, then lets z flow for `dt`."""
         noise = jax.random.normal(latent_key(key, state.step), state.z.shape, state.z.dtype)
+        flowed = self.flow(dt) * (state.z + state.spread * noise)
         return eqx.tree_at(
-            lambda s: (s.z, s.spread, s.age, s.elapsed),
-            state,
-            (
-                self.flow(dt) * (state.z + state.spread * noise),
-                jnp.zeros_like(state.spread),
-                state.age + dt,
-                state.elapsed + dt,
-            ),
+            lambda s: (s.z, s.spread, s.past), state, (flowed, jnp.zeros_like(state.spread), state.past.wait(dt))
         )
 
     def predict(self, state: AlternatorState, *, control: Array) -> dict[str, Array]:
         """The OTN: location and scale of the next row."""
-        raw, _ = self.otn.step(
-            self.otn_input(state.z, state.elapsed, state.age, control), state.otn, dt=self.layer_dt(state.elapsed)
-        )
-        return self.law(raw, state.last, state.age, state.scale)
+        asked = self.otn_input(state.z, state.past, control)
+        raw, _ = self.otn.step(asked, state.otn, dt=self.layer_dt(state.past.elapsed))
+        return self.law(raw, state.past)
 
     def emission(self, params: dict[str, Array]) -> Distribution:
         """Normal, or low rank plus diagonal Normal, over the columns."""
@@ -173,47 +170,39 @@ class Alternator(LatentModel):
         self, state: AlternatorState, x: Array, observed: Array, *, control: Array, key: Array
     ) -> tuple[AlternatorState, Array]:
         """The FTN takes the row in; a row with nothing observed leaves everything but the clock as it was."""
-        raw, otn = self.otn.step(
-            self.otn_input(state.z, state.elapsed, state.age, control), state.otn, dt=self.layer_dt(state.elapsed)
-        )
-        law = self.emission(self.law(raw, state.last, state.age, state.scale))
+        dt, asked = self.layer_dt(state.past.elapsed), self.otn_input(state.z, state.past, control)
+        raw, otn = self.otn.step(asked, state.otn, dt=dt)
+        law = self.emission(self.law(raw, state.past))
         log_weight = observed_log_prob(law, x, observed)
         if self.scaling is not None:
-            log_weight = jnp.where(self.scaling.warmed(state.scale), log_weight, 0.0)
+            log_weight = jnp.where(self.scaling.warmed(state.past.scale), log_weight, 0.0)
         if self.gap == "draw":
             x, observed = complete(law, x, observed, draw_key(key, state.step)), jnp.ones_like(observed)
-        seen = observed.any()
-        last = jnp.where(observed, x, state.last)
-        scale = None if self.scaling is None else self.scaling.step(state.scale, x, observed)
-        g, ftn = self.ftn.step(
-            self.ftn_input(last, observed, control, scale), state.ftn, dt=self.layer_dt(state.elapsed)
-        )
+        past = state.past.take(x, observed, self.scaling)
+        g, ftn = self.ftn.step(self.ftn_input(past, observed, control), state.ftn, dt=dt)
         a, carry = self.gains(state.step)
         updated = AlternatorState(
             z=jnp.sqrt(a) * g + carry * state.z,
             spread=jnp.full_like(state.spread, self.sigma_z),
-            last=last,
-            age=jnp.where(observed, 0.0, state.age),
-            elapsed=jnp.zeros_like(state.elapsed),
-            scale=scale,
+            past=past,
             ftn=ftn,
             otn=otn,
             step=state.step,
         )
-        after = jax.tree.map(lambda new, old: jnp.where(seen, new, old), updated, state)
+        after = where_tree(observed.any(), updated, state)
         return eqx.tree_at(lambda s: s.step, after, state.step + 1), log_weight
 
     def unroll(self, seq: Sequence, *, key: Array, state=None, keep=None):
         """One call of g, one linear scan, one call of f; with `gap="draw"` the plain loop."""
-        build.check_sequence(self, seq)
+        check_sequence(self, seq)
         if self.gap == "draw":
             return scan_unroll(self, seq, key=key, state=state, keep=keep)
         start = self.init(key=key) if state is None else state
         trace = run(self, seq, start, key, keep)
-        log_weights = observed_log_prob(self.emission(trace.params), seq.x, trace.observed)
+        log_weights = observed_log_prob(self.emission(trace.params), seq.x, trace.rows.observed)
         if self.scaling is not None:
-            log_weights = jnp.where(self.scaling.warmed(trace.scale_before), log_weights, 0.0)
-        return trace.params, log_weights, gather(trace, start, keep)
+            log_weights = jnp.where(self.scaling.warmed(trace.rows.before.scale), log_weights, 0.0)
+        return trace.params, log_weights, gather(trace, keep)
 
     def rollout(self, state: AlternatorState, horizon: int, *, controls: Array, dts: Array, key: Array) -> Array:
         """One path: the OTN emits, the FTN takes its own emission in."""
@@ -230,7 +219,7 @@ class Alternator(LatentModel):
 
         With `gap="draw"` the moments are those of one imputed path.
         """
-        build.check_sequence(self, seq)
+        check_sequence(self, seq)
         start = self.init(key=key) if state is None else state
         if self.gap == "draw":
             seq = fill_by_draws(self, seq, start, key)
@@ -238,13 +227,13 @@ class Alternator(LatentModel):
 
     def decode(self, mean: Array, var: Array) -> tuple[Array, Array]:
         """Targets from the latent mean, and their learned residual scale."""
-        build.check_decodes(self)
+        check_decodes(self)
         decoded = mean[:, : self.target_dim] if self.head is None else self.head(mean)[0]
         return decoded, jnp.broadcast_to(jnp.exp(self.target_log_scale), decoded.shape)
 
     def with_gap(self, gap: str) -> "Alternator":
         """The same networks under the other gap rule, "hold" or "draw"."""
-        build.check_gap(gap)
+        check_choice("gap", gap, build.GAPS)
         changed = copy.copy(self)
         object.__setattr__(changed, "gap", gap)
         return changed
@@ -253,10 +242,7 @@ class Alternator(LatentModel):
 
     def flow(self, dt: Array) -> Array:
         """Factor on z after time `dt`, trailing latent axis added."""
-        dt = jnp.asarray(dt)[..., None]
-        if self.decay is None:
-            return jnp.ones((*dt.shape[:-1], self.latent_dim), dt.dtype)
-        return jnp.exp(-jax.nn.softplus(self.decay) * dt)
+        return flow_factor(self.decay, dt, self.latent_dim)
 
     def layer_dt(self, elapsed: Array) -> Array | None:
         """The time that recurrent bodies see: None without a flow, where they count rows."""
@@ -265,30 +251,16 @@ class Alternator(LatentModel):
     def gains(self, step: Array) -> tuple[Array, Array]:
         """a_t and c_t = sqrt(1 - a_t - sz^2)."""
         a = self.alpha(step)
-        return a, jnp.sqrt(jnp.maximum(1.0 - a - self.sigma_z**2, 0.0) + build.TINY)
+        return a, jnp.sqrt(jnp.maximum(1.0 - a - self.sigma_z**2, 0.0) + TINY)
 
-    def ftn_input(self, last: Array, observed: Array, control: Array, scale: ContextState | None) -> Array:
-        """What g sees of a row: the row completed by the last values, what is missing of it, the controls."""
-        missing = 1.0 - observed.astype(last.dtype)
-        if self.scaling is not None:
-            location, spread = self.scaling.location_scale(scale)
-            last = (last - location) / spread
-        if self.operator is not None:
-            last, missing = self.operator.coordinates(last), self.operator.missing_share(missing)
-        return jnp.concatenate([last, missing, control], axis=-1)
+    def ftn_input(self, past: Past, observed: Array, control: Array) -> Array:
+        """What g sees of a row, given the past after it."""
+        return row_taken(past, observed, control, self.scaling, self.operator)
 
-    def otn_input(self, z: Array, elapsed: Array, age: Array, control: Array) -> Array:
-        """What f sees: the latent, the logarithm of the time since each column (or any row) was seen, the controls."""
-        since = elapsed[..., None] if self.operator is not None else age
-        return jnp.concatenate([z, jnp.log(jnp.maximum(since, build.TINY)), control], axis=-1)
+    def otn_input(self, z: Array, past: Past, control: Array) -> Array:
+        """What f sees before a row."""
+        return row_asked(z, past, control, self.operator)
 
-    def law(self, raw: Array, last: Array, age: Array, scale: ContextState | None) -> dict[str, Array]:
-        """Parameters of the emission in data units from the OTN's output and the last row."""
-        location, gain = jnp.zeros_like(last), jnp.ones_like(last)
-        if self.scaling is not None:
-            location, gain = self.scaling.location_scale(scale)
-        split = raw.shape[-1] - self.noise.out_dim
-        mean = self.noise.mean_factor * raw[..., :split]
-        mean = mean if self.operator is None else self.operator.field(mean)
-        mean = mean + self.residual((last - location) / gain, age, self.operator)
-        return {"loc": location + gain * mean, "scale": self.noise.scale(raw[..., split:]), "gain": gain}
+    def law(self, raw: Array, past: Past) -> dict[str, Array]:
+        """Parameters of the emission in data units from the OTN's output."""
+        return law(raw, past, self.noise, self.residual, self.scaling, self.operator)

@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float, Int
 
-from alternax.nets.context_scale import ContextState
+from alternax.nets.past import Past
 
 
 class AlternatorState(eqx.Module):
@@ -17,10 +17,7 @@ class AlternatorState(eqx.Module):
     Args:
         z: Mean of the latent after the last jump, given the draws before it.
         spread: Standard deviation of the noise not drawn yet: 1 at the start, sigma_z after a jump, 0 once drawn.
-        last: Last observed value of every column, 0 before the first.
-        age: Time since it was observed.
-        elapsed: Time since the last row with anything observed.
-        scale: Sums of the context scaling; None without it.
+        past: Last values, their ages, the running scale.
         ftn: State of the FTN's body.
         otn: State of the OTN's body.
         step: Absolute step: the number of rows taken in.
@@ -28,10 +25,7 @@ class AlternatorState(eqx.Module):
 
     z: Float[Array, "*rows latent_dim"]
     spread: Float[Array, "*rows"]
-    last: Float[Array, "*rows obs_dim"]
-    age: Float[Array, "*rows obs_dim"]
-    elapsed: Float[Array, "*rows"]
-    scale: ContextState | None
+    past: Past
     ftn: Any
     otn: Any
     step: Int[Array, "*rows"]

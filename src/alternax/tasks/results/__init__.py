@@ -5,6 +5,7 @@ Arrays that a task produced (`samples`, `truth`, `times`, `valid`, `observed`) a
 """
 
 from alternax.tasks.results.backtest import Backtest
+from alternax.tasks.results.classified import Classified
 from alternax.tasks.results.decoded import Decoded
 from alternax.tasks.results.filtered import Filtered
 from alternax.tasks.results.forecast import Forecast
@@ -12,4 +13,4 @@ from alternax.tasks.results.imputed import Imputed
 from alternax.tasks.results.log_prob import LogProb
 from alternax.tasks.results.samples import Samples
 
-__all__ = ["Backtest", "Decoded", "Filtered", "Forecast", "Imputed", "LogProb", "Samples"]
+__all__ = ["Backtest", "Classified", "Decoded", "Filtered", "Forecast", "Imputed", "LogProb", "Samples"]

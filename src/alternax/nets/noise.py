@@ -1,4 +1,7 @@
-"""The observation noise of the OTN: the paper's, learned per column, state-dependent, or low rank plus diagonal."""
+"""The noise of an observation around its mean: fixed, learned per column, state-dependent, heavy-tailed, or low rank.
+
+A model's network puts out the mean of the next row and, behind it, the `out_dim` raw scales that the kind asks for.
+"""
 
 import math
 
@@ -12,18 +15,19 @@ from alternax.core.errors import InputError
 from alternax.core.fixed import Fixed
 from alternax.nets.operator import Operator
 
-KINDS = ("paper", "learned", "state", "lowrank")
+KINDS = ("paper", "learned", "state", "student", "lowrank")
 SCALE_FLOOR = 1e-3
+LEAST_FREEDOM, START_FREEDOM = 2.0, 10.0
 
 
 class Noise(eqx.Module):
-    """Noise in the model's scaled units; `context_scale` times it in data units.
+    """Noise in the model's scaled units; `gain`, the context scale per column, times it in data units.
 
-    kind "paper": N(sqrt(1-sx^2) f, sx^2 I) with fixed sx; "learned": one learned scale per column; "state": the OTN
-    puts
-    out the scales; "lowrank": learned scales plus `rank` common factors (with an observation operator: its patterns,
-    each with a
-    learned standard deviation, so that the noise is diagonal in pattern coordinates plus a diagonal remainder).
+    "paper": N(sqrt(1-sx^2) f, sx^2 I) of the Alternator's paper, sx fixed. "learned": one learned scale per column.
+    "state": the network puts out the scales. "student": the same with Student-t tails, their degrees of freedom learned
+    per column and above 2, so that mean and variance exist. "lowrank": learned scales plus `rank` common factors (with
+    an observation operator: its patterns, each with a learned standard deviation, so that the noise is diagonal in
+    pattern coordinates plus a diagonal remainder).
     """
 
     log_scale: Float[Array, "obs_dim"]
@@ -31,6 +35,7 @@ class Noise(eqx.Module):
     patterns: Fixed
     kind: str = eqx.field(static=True)
     sigma_x: float = eqx.field(static=True)
+    log_freedom: Float[Array, "obs_dim"] | None = None
 
     def __init__(
         self, kind: str, obs_dim: int, sigma_x: float, rank: int, operator: Operator | None, key: PRNGKeyArray
@@ -48,7 +53,9 @@ class Noise(eqx.Module):
             raise InputError(f"noise='lowrank' needs 1 <= rank <= obs_dim = {obs_dim}; found rank = {rank}.")
         self.kind, self.sigma_x = kind, sigma_x
         self.log_scale = jnp.full(obs_dim, math.log(max(sigma_x - SCALE_FLOOR, SCALE_FLOOR)), dtype=float)
-        self.factor, self.patterns = None, Fixed(None)
+        self.factor, self.patterns, self.log_freedom = None, Fixed(None), None
+        if kind == "student":
+            self.log_freedom = jnp.full(obs_dim, math.log(START_FREEDOM - LEAST_FREEDOM), dtype=float)
         if kind == "lowrank" and operator is not None:
             self.patterns = Fixed(operator.basis.value)
             self.factor = jnp.full(operator.count, math.log(sigma_x), dtype=float)
@@ -57,8 +64,8 @@ class Noise(eqx.Module):
 
     @property
     def out_dim(self) -> int:
-        """Outputs that the OTN must supply beside the mean."""
-        return self.log_scale.shape[0] if self.kind == "state" else 0
+        """Outputs that the network must supply beside the mean."""
+        return self.log_scale.shape[0] if self.kind in ("state", "student") else 0
 
     @property
     def mean_factor(self) -> float:
@@ -66,17 +73,19 @@ class Noise(eqx.Module):
         return math.sqrt(1.0 - self.sigma_x**2) if self.kind == "paper" else 1.0
 
     def scale(self, raw: Float[Array, "*rows out"]) -> Float[Array, "*rows obs_dim"]:
-        """Standard deviation per column (of the diagonal part for "lowrank"), given the OTN's extra outputs."""
+        """Scale per column (of the diagonal part for "lowrank"), given the network's extra outputs."""
         rows = raw.shape[:-1]
         if self.kind == "paper":
             return jnp.full((*rows, *self.log_scale.shape), self.sigma_x)
-        if self.kind == "state":
+        if self.out_dim:
             bias = jnp.log(jnp.expm1(jnp.exp(self.log_scale)))
             return jax.nn.softplus(raw + bias) + SCALE_FLOOR
         return jnp.broadcast_to(jnp.exp(self.log_scale) + SCALE_FLOOR, (*rows, *self.log_scale.shape))
 
     def emission(self, loc: Array, scale: Array, gain: Array) -> dist.Distribution:
         """The law of x in data units; `gain` is the context scale per column."""
+        if self.log_freedom is not None:
+            return dist.StudentT(LEAST_FREEDOM + jnp.exp(self.log_freedom), loc, gain * scale).to_event(1)
         if self.factor is None:
             return dist.Normal(loc, gain * scale).to_event(1)
         factor = self.factor if self.patterns.value is None else self.patterns.value.T * jnp.exp(self.factor)

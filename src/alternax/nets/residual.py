@@ -1,4 +1,4 @@
-"""What the OTN predicts a change from: nothing, the last observed value, or a learned share of it per column."""
+"""What a mean is a change from: nothing, the last observed value, or a learned share of it per column."""
 
 import equinox as eqx
 import jax
@@ -16,7 +16,7 @@ class Residual(eqx.Module):
     """The part of the mean that persists, `base(last, age)`.
 
     "change": the last value itself. "carry": r^age times the last value, r in (0, 1) learned per column; with an
-    observation operator only the remainder outside its patterns is carried, the patterns being the OTN's.
+    observation operator only the remainder outside its patterns is carried, the patterns being the network's.
     """
 
     logit: Float[Array, "obs_dim"] | None
