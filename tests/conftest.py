@@ -18,12 +18,7 @@ hypothesis.settings.register_profile("alternax", deadline=None, derandomize=True
 hypothesis.settings.load_profile("alternax")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # Tests that share compiled functions stay on one worker: those of a file, in the conformance suite those of a name.
-    for item in items if config.pluginmanager.hasplugin("xdist") else []:
-        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        shared = parameters.get("name", "") if item.path.parent.name == "conformance" else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {shared}"))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if jax.config.jax_enable_x64:
         return
     for item in items:

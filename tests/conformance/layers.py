@@ -60,9 +60,9 @@ STRAIGHT_THROUGH: frozenset[str] = frozenset()
 ALWAYS = ("lru", "gru", "stack")
 
 
-def mostly_slow(names: Iterable[str]) -> list:
+def mostly_slow(names: Iterable[str], always: Iterable[str] = ALWAYS) -> list:
     """The names as test parameters, all but a few of them marked slow."""
-    return [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.slow) for name in sorted(names)]
+    return [name if name in always else pytest.param(name, marks=pytest.mark.slow) for name in sorted(names)]
 
 
 def single(layer: Layer) -> Layer:

@@ -7,6 +7,7 @@ import numpy as np
 import numpyro.distributions as dist
 import pytest
 from conformance.layer_runs import assert_close
+from conformance.layers import mostly_slow
 from conformance.model_runs import HALF, HORIZON, KEY, LENGTH, Compiled, at, compiled, masked, series, take
 from conformance.models import BY_STEP, DRAWN_GAPS, MODELS, NOT_LATENT, OBS
 from scipy import stats
@@ -14,6 +15,8 @@ from scipy import stats
 TOLERANCE = 1e-11
 PATHS = 2000
 every_model = pytest.mark.parametrize("name", MODELS)
+# Laws that compile a function of their own run for a few models in `make test`, for all in `make test-all`.
+some_models = pytest.mark.parametrize("name", mostly_slow(MODELS, always=("default", "autoregressive", "draw")))
 double = pytest.mark.float64
 
 
@@ -35,7 +38,7 @@ def test_unroll_equals_the_loop_in_values_and_gradients(name):
 
 
 @double
-@every_model
+@some_models
 def test_two_halves_with_carried_state_equal_the_whole_in_values_and_gradients(name):
     seq, shared = series(1), compiled(name)
     (found, *learnt), (want, *wanted) = shared.learn["halves"](seq), shared.learn["run"](seq)
@@ -45,7 +48,7 @@ def test_two_halves_with_carried_state_equal_the_whole_in_values_and_gradients(n
 
 
 @double
-@every_model
+@some_models
 def test_not_compiled_and_with_any_rows_to_keep_it_is_the_same(name):
     seq, shared, rows = series(1), compiled(name), jnp.array([7, 0, 7])
     params, log_weights, states = shared.model.unroll(seq, key=KEY, keep=rows)
@@ -105,7 +108,7 @@ def test_padding_changes_nothing(name):
 
 
 @double
-@every_model
+@some_models
 def test_ragged_batch_equals_one_by_one(name):
     """Padded to one length they are as they would be alone, unpadded."""
     long, short = series(5), take(series(6, clean=True), np.arange(HALF))
@@ -119,7 +122,7 @@ def test_ragged_batch_equals_one_by_one(name):
 
 
 @double
-@every_model
+@some_models
 def test_batch_order_does_not_matter(name):
     sequences, keys, shared = [series(seed) for seed in range(4)], jax.random.split(KEY, 4), compiled(name)
     order = np.array([2, 0, 3, 1])
@@ -231,7 +234,7 @@ def test_gradients_equal_finite_differences(name):
 
 
 @double
-@every_model
+@some_models
 def test_single_precision_is_near_double(name, monkeypatch):
     """With the same noise, which jax draws differently in the two."""
     normal = jax.random.normal

@@ -27,7 +27,12 @@ LAYERS = {
     "zoh": S4D(DIM, state_dim=6, key=jax.random.key(0)),
     "low rank": S4(DIM, state_dim=4, step_max=2.0, key=jax.random.key(1)),
 }
-every_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS.keys())
+# `make test` takes one of the diagonal layers; the one of low rank has tests of its own in `test_s4_float64.py`.
+every_layer = pytest.mark.parametrize(
+    "layer",
+    [layer if name == "zoh" else pytest.param(layer, marks=pytest.mark.slow) for name, layer in LAYERS.items()],
+    ids=LAYERS.keys(),
+)
 
 
 def draw(seed, layer):
