@@ -6,9 +6,9 @@ cell is the share of right answers in the last rows (as many as training had), a
 answer right; for the adding problem it is 1 - MSE / variance. The median over the seeds, and in brackets the lowest and
 highest.
 
-S3 is asked in swaps of neighbours and the identity, which generate it. Asked in all six elements it is not learnt within
-500 steps by DeltaProduct (accuracy above chance .21 at the length of training); one block of 4 heads without convolution
-reached .76 / .60 / .58 after 750 steps. With hand-set weights it is exact over any length (tests/layers/test_deltaproduct.py).
+S3 is asked in swaps of neighbours and the identity, which generate it. Asked in all six elements it is not learnt
+within 500 steps by DeltaProduct (.21 at the length of training); one block of 4 heads without convolution reached
+.76 / .60 / .58 after 750 steps. With hand-set weights it is exact over any length: tests/layers/test_deltaproduct.py.
 
     python benchmarks/capabilities.py [--layers lru gru] [--tasks parity] [--seeds 3] [--steps 1000] [--out FILE]
 """
