@@ -39,8 +39,8 @@ test: setup
 
 test-all: setup
 	@status=0; \
-	$(PYTEST) -m 'not float64' || status=1; \
-	JAX_ENABLE_X64=1 $(PYTEST) -m 'float64' || status=1; \
+	HYPOTHESIS_PROFILE=thorough $(PYTEST) -m 'not float64' || status=1; \
+	HYPOTHESIS_PROFILE=thorough JAX_ENABLE_X64=1 $(PYTEST) -m 'float64' || status=1; \
 	exit $$status
 
 lint: setup

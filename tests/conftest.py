@@ -14,8 +14,10 @@ jax.config.update("jax_enable_compilation_cache", False)
 # Compiling takes far longer here than running, so optimise little.
 jax.config.update("jax_disable_most_optimizations", True)
 
-hypothesis.settings.register_profile("alternax", deadline=None, derandomize=True, max_examples=25, database=None)
-hypothesis.settings.load_profile("alternax")
+for profile, examples in (("quick", 12), ("thorough", 50)):
+    settings = {"deadline": None, "derandomize": True, "database": None}
+    hypothesis.settings.register_profile(profile, max_examples=examples, **settings)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

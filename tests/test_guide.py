@@ -25,6 +25,7 @@ def run(code: str, monkeypatch: pytest.MonkeyPatch) -> dict:
     return names
 
 
+@pytest.mark.slow
 def test_series_are_classified_and_forecast(monkeypatch):
     (code,) = blocks("models.md")
     names = run(code, monkeypatch)

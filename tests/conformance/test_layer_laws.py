@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conformance.layer_runs import HALF, LENGTH, Compiled, assert_close
-from conformance.layers import DIM, LAYERS, mostly_slow
+from conformance.layers import CONVOLVED, DIM, LAYERS, mostly_slow
 from hypothesis.extra.numpy import arrays
 from untyped import untyped
 
@@ -142,7 +142,7 @@ def test_compiled_equals_not_compiled(name):
     assert_close((y, at(states, -1)), compiled(name).layer(jnp.asarray(x), dt=jnp.asarray(dt)), TOLERANCE)
 
 
-@every_layer
+@pytest.mark.parametrize("name", mostly_slow(LAYERS, always=CONVOLVED))
 def test_masks_and_times_may_be_left_out(name):
     x = draw(2)[0]
     y, states = compiled(name).run(x, ALL, NONE, np.ones(LENGTH, np.float32))

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conformance.layer_runs import LENGTH, Compiled, assert_close, loss, run
-from conformance.layers import DIM, LAYERS, STRAIGHT_THROUGH, mostly_slow, single
+from conformance.layers import DIM, LAYERS, OWN_GRADIENT, STRAIGHT_THROUGH, mostly_slow, single
 
 pytestmark = pytest.mark.float64
 
@@ -19,7 +19,7 @@ def rows(seed):
     return rng.normal(size=(LENGTH, DIM)), valid, resets, rng.uniform(0.5, 2.0, LENGTH)
 
 
-@pytest.mark.parametrize("name", sorted(LAYERS.keys() - STRAIGHT_THROUGH))
+@pytest.mark.parametrize("name", mostly_slow(LAYERS.keys() - STRAIGHT_THROUGH, always=OWN_GRADIENT))
 def test_gradients_equal_finite_differences(name):
     """Along random directions in every array of weights, in the inputs and in the elapsed times."""
     layer = LAYERS[name](jax.random.key(0))

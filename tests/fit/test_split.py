@@ -30,6 +30,7 @@ def test_every_class_gives_its_share_and_keeps_one():
     assert split.note == ""
 
 
+@pytest.mark.slow
 def test_windows_are_whole_series_padded_to_the_longest_and_equally_likely():
     split, count = by_series(data(), None, window=None, least=2, seed=0), 4000
     assert split.validation is None and split.note == "" and split.windows.length == 7

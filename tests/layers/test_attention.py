@@ -104,6 +104,7 @@ def test_without_rotation_the_order_of_earlier_rows_is_not_seen():
         assert same is not rotary
 
 
+@pytest.mark.slow
 def test_blocks_of_queries_equal_all_at_once_for_values_and_gradients(monkeypatch):
     layer = Attention(4, head_dim=2, max_length=24, key=KEY)
     x, start = rows(19), layer(rows(5, seed=1))[1]

@@ -9,7 +9,7 @@ import pytest
 
 from alternax.layers import S4, S4D, channels
 
-pytestmark = pytest.mark.float64
+pytestmark = [pytest.mark.float64, pytest.mark.slow]
 
 LENGTH, DIM, CHUNK = 11, 18, 4  # not a multiple of the chunk; more channels than go through together
 FORMS = ("chunked", "fft", "scan")

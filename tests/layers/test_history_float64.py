@@ -10,7 +10,7 @@ import pytest
 from alternax.layers import STU, CKConv, history
 from alternax.layers.ckconv import Channelwise
 
-pytestmark = pytest.mark.float64
+pytestmark = [pytest.mark.float64, pytest.mark.slow]
 
 TIME, LENGTH, DIM = 45, 50, 2
 run = jax.jit(partial(history.run, "here"))
@@ -60,6 +60,7 @@ def test_outputs_and_states_equal_the_naive_loop(seed):
             np.testing.assert_array_equal(states.rows, buffers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [STU, CKConv])
 def test_gradients_of_the_halving_equal_those_of_the_steps(build):
     """For filters with matrices and for kernels by channel, in all weights and inputs."""

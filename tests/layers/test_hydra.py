@@ -27,6 +27,7 @@ def rows(seed, length=LENGTH):
     return jnp.asarray(np.random.default_rng(seed).normal(size=(length, 3)), jnp.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.float64
 def test_the_mixer_is_the_explicit_quasiseparable_matrix(layer):
     """Below the diagonal C_{t-1} a_{t-1} ... a_{s+1} B_s delta_s, above it the same backwards, on it a free number."""

@@ -55,6 +55,7 @@ def paper(layer: MoM, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(y), np.stack(states)
 
 
+@pytest.mark.slow
 def test_outputs_and_memories_equal_the_paper_equations(layer, x):
     want, memories = paper(jax.tree.map(lambda v: np.asarray(v, np.float64) if eqx.is_array(v) else v, layer), x)
     y, state = layer(jnp.asarray(x), keep=jnp.arange(LENGTH))

@@ -56,6 +56,7 @@ def test_s4_remembers_what_legs_remembers():
     np.testing.assert_allclose(hippo_basis("legs", 16, np.exp(-ages)) @ coefficients, want, atol=0.01)
 
 
+@pytest.mark.slow
 def test_gss_equals_its_equations():
     layer = GSS(4, inner_dim=2, gate_dim=5, state_dim=3, key=jax.random.key(3))
     x = np.random.default_rng(1).normal(size=(6, 4))

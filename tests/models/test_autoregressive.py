@@ -37,6 +37,7 @@ def test_likelihood_of_an_affine_model_is_that_of_the_var():
     assert float(changed.loss(seq, key=KEY)) == pytest.approx(-want / x.size, rel=1e-10)
 
 
+@pytest.mark.slow
 @double
 def test_gradient_of_the_likelihood_is_that_of_the_var():
     x, step = np.random.default_rng(1).normal(size=(LENGTH, OBS)), 1e-5
@@ -52,6 +53,7 @@ def test_gradient_of_the_likelihood_is_that_of_the_var():
     np.testing.assert_allclose(found, want, rtol=1e-7)
 
 
+@pytest.mark.slow
 @double
 def test_paths_after_a_series_have_the_exact_mean_and_covariance():
     x = np.random.default_rng(1).normal(size=(LENGTH, OBS))
@@ -66,6 +68,7 @@ def test_paths_after_a_series_have_the_exact_mean_and_covariance():
     assert np.all(np.abs(np.cov(found.T) - law.covariance) < 4 * error)
 
 
+@pytest.mark.slow
 def test_training_finds_the_var():
     """Its forecasts have the exact law's mean and deviation, up to what 3,000 rows can tell."""
     data = ax.Sequences.from_numpy(simulated(3000))

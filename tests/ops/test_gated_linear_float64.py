@@ -94,6 +94,7 @@ def test_a_single_row_and_no_state(method):
     close(state, states[0])
 
 
+@pytest.mark.slow
 def test_equals_ssd_where_all_keys_of_a_head_decay_alike():
     (q, k, v, log_decay, state), masks = draw(6)
     same = log_decay[..., :1]

@@ -113,6 +113,7 @@ def test_a_single_row_and_no_state(method):
     close(state, states[0])
 
 
+@pytest.mark.slow
 def test_gradient_can_be_differentiated_again():
     arrays, masks = draw(7)
     slope = lambda run: jax.grad(lambda a: total(run, a, masks))  # noqa: E731

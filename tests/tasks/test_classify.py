@@ -43,6 +43,7 @@ def test_new_series_are_told_apart(fitted):
     assert fitted.record.window == 20 and len(fitted.record.valid_loss) == 2
 
 
+@pytest.mark.slow
 def test_labels_padding_and_company_change_no_probability(fitted):
     test = waves(6, 2)
     result = fitted.classify(test)
