@@ -1,4 +1,4 @@
-"""Two tiny random language models as transformers saves them, with their logits, for tests/nets/test_huggingface.py.
+"""Tiny random language models as transformers saves them, with their logits, for tests/nets/test_huggingface.py.
 
 Runs in an environment of its own with torch, transformers and safetensors: python golden_language.py
 """
@@ -17,12 +17,16 @@ OWN_TO_A_RUN = ("_name_or_path", "transformers_version")
 
 
 def main() -> None:
-    """Mamba with a tied head, Mamba-2 with one of its own; each also as it is without the bias of its convolutions."""
+    """Mamba with a tied head, Mamba-2 with one of its own, both also without convolution bias; then rarer options."""
     torch.manual_seed(0)
     first = MambaConfig(**SIZES, conv_kernel=3, time_step_rank=2, layer_norm_epsilon=1e-3, use_mambapy=False)
     second = Mamba2Config(**SIZES, conv_kernel=4, num_heads=2, head_dim=8, n_groups=2, chunk_size=4)
     write("huggingface_mamba", MambaForCausalLM(first))
     write("huggingface_mamba2", Mamba2ForCausalLM(second))
+    options = {"use_bias": True, "layer_norm_epsilon": 1e-3}
+    heads = {"num_heads": 2, "head_dim": 8, "n_groups": 2, "chunk_size": 4, "time_step_limit": (0.3, 1.2)}
+    write("huggingface_mamba_options", MambaForCausalLM(MambaConfig(**SIZES, **options, time_step_rank=2)))
+    write("huggingface_mamba2_options", Mamba2ForCausalLM(Mamba2Config(**SIZES, **options, **heads)))
 
 
 def write(name: str, model: PreTrainedModel) -> None:

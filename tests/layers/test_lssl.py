@@ -101,7 +101,7 @@ def test_extreme_times_stay_finite(dt):
         ({"state_dim": 0}, "LSSL: state_dim must be at least 1, found 0"),
         ({"chunk": 0}, "LSSL: chunk must be at least 1, found 0"),
         ({"chunk": 12}, "LSSL: expected a power of two as chunk, found 12"),
-        ({"step_min": 0.2}, "0 < step_min <= step_max, found step_min=0.2, step_max=0.1"),
+        ({"step_min": 0.2}, "step sizes 0 < smallest <= largest, found 0.2 and 0.1"),
     ],
 )
 def test_refuses_what_does_not_fit(options, message):

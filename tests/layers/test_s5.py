@@ -116,8 +116,8 @@ def test_extreme_times_stay_finite_and_small_ones_exact(dt, discretisation):
         ({"state_dim": 0}, "S5: state_dim must be at least 1, found 0"),
         ({"blocks": 0}, "S5: blocks must be at least 1, found 0"),
         ({"state_dim": 4, "blocks": 3}, "blocks to divide state_dim=4, found 3"),
-        ({"step_min": 0.2}, "0 < step_min <= step_max, found step_min=0.2, step_max=0.1"),
-        ({"step_min": 0.0}, "found step_min=0.0"),
+        ({"step_min": 0.2}, "step sizes 0 < smallest <= largest, found 0.2 and 0.1"),
+        ({"step_min": 0.0}, "found 0.0 and"),
         ({"discretisation": "euler"}, "unknown discretisation 'euler'; choose from 'zoh', 'bilinear'"),
     ],
 )

@@ -69,6 +69,11 @@ def test_logits_equal_those_of_transformers_at_once_and_step_by_step(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_biases_of_the_projections_an_epsilon_and_bounds_of_the_step_sizes_are_read(kind):
+    assert_reads_as_recorded(GOLDEN / f"huggingface_{kind}_options", f"{kind}_options")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_convolution_without_bias_is_read(kind, folder):
     biases = {f"backbone.layers.{i}.mixer.conv1d.bias": None for i in range(2)}
     golden, language = recorded(kind), from_huggingface(folder(kind, {"use_conv_bias": False}, biases))
@@ -123,12 +128,13 @@ LAYER = "backbone.layers.1.mixer."
         ("mamba", {"model_type": "llama"}, "config.json: model_type 'llama' cannot be read; known are mamba, mamba2"),
         ("mamba", {"model_type": None}, "model_type None cannot be read"),
         ("mamba", {"model_type": ["mamba"]}, r"model_type \['mamba'\] cannot be read"),
-        ("mamba", {"use_bias": True}, "use_bias=True is not supported; only False is"),
-        ("mamba2", {"use_bias": True}, "use_bias=True is not supported; only False is"),
+        ("mamba", {"use_bias": True}, "tensors are missing, first 'backbone.layers.0.mixer.in_proj.bias'"),
+        ("mamba2_options", {"use_bias": False}, "tensors belong nowhere, first 'backbone.layers.0.mixer.in_proj.bias'"),
+        ("mamba", {"use_bias": 1}, "expected use_bias to be true or false, found 1"),
         ("mamba", {"hidden_act": "relu"}, "hidden_act='relu' is not supported; only 'silu' is"),
         ("mamba", {"quantization_config": {"bits": 4}}, "quantization_config={'bits': 4} is not supported"),
-        ("mamba2", {"time_step_limit": [0.01, 0.1]}, r"time_step_limit=\[0.01, 0.1\] is not supported"),
-        ("mamba2", {"layer_norm_epsilon": 1e-3}, "layer_norm_epsilon=0.001 is not supported; only 1e-05 is"),
+        ("mamba2", {"time_step_limit": [0.2, 0.1]}, r"time_step_limit of two bounds 0 <= a <= b, found \[0.2, 0.1\]"),
+        ("mamba2", {"time_step_limit": 0.1}, r"time_step_limit of two bounds 0 <= a <= b, found 0.1"),
         ("mamba", {"expand": 1.5}, "expected expand to be an integer from 1 to 16777216, found 1.5"),
         ("mamba", {"hidden_size": 0}, "expected hidden_size to be an integer from 1 to 16777216, found 0"),
         (
@@ -167,7 +173,10 @@ def test_refuses_configurations_that_it_cannot_follow(folder, kind, entries, mes
         ({"extra": np.zeros(2, np.float32)}, "1 tensors belong nowhere, first 'extra'"),
         ({LAYER + "D": np.zeros(3, np.float32)}, r"mixer.D: expected shape \(16,\), found \(3,\): not of the sizes"),
         ({LAYER + "D": np.zeros(16, np.int8)}, "mixer.D is of type I8; expected one of BF16, F16, F32, F64"),
-        ({LAYER + "D": np.zeros(16)}, "mixer.D is in double precision while JAX runs in single; set JAX_ENABLE_X64=1"),
+        (
+            {LAYER + "D": np.zeros(16)},
+            "mixer.D is in double precision while JAX runs in single; call alternax.set_precision",
+        ),
     ],
 )
 def test_refuses_tensors_that_do_not_fit(folder, tensors, message):

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.layer import Layer
+from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state, head_count
 from alternax.ops.attention_scan import AttentionState, Method, attention_scan, attention_step, nothing_seen
 
@@ -58,10 +59,8 @@ class Aaren(Layer):
         query_key, key_key, value_key, output_key = jax.random.split(key, 4)
         self.dim, self.heads, self.method = dim, heads, method
         self.query = jax.random.normal(query_key, shape)
-        self.key_weight, self.value_weight = (
-            jax.random.normal(k, (*shape, dim)) / math.sqrt(dim) for k in (key_key, value_key)
-        )
-        self.output_weight = jax.random.normal(output_key, (dim, *shape)) / math.sqrt(dim)
+        self.key_weight, self.value_weight = (initial.normal((*shape, dim), dim, key=k) for k in (key_key, value_key))
+        self.output_weight = initial.normal((dim, *shape), dim, key=output_key)
 
     def init_state(self) -> AttentionState:
         """Nothing seen."""

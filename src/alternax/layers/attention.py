@@ -17,7 +17,9 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
 from alternax.core.layer import Layer
+from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state, head_count
+from alternax.ops.chunks import from_chunks, in_chunks
 
 _QUERY_BLOCK = 512
 """Queries answered at once: with more of them the products of all with all are never in memory together."""
@@ -102,11 +104,11 @@ class Attention(Layer):
             raise InputError(f"Attention: key_heads={key_heads} does not divide the {heads} query heads.")
         shapes = ((heads, head_dim, dim), (key_heads, head_dim, dim), (key_heads, head_dim, dim))
         *input_keys, output_key = jax.random.split(key, 4)
-        draws = [jax.random.normal(k, shape) / math.sqrt(dim) for k, shape in zip(input_keys, shapes, strict=True)]
+        draws = [initial.normal(shape, dim, key=k) for k, shape in zip(input_keys, shapes, strict=True)]
         self.dim, self.heads, self.key_heads, self.head_dim = dim, heads, key_heads, head_dim
         self.max_length, self.rotary = max_length, rotary
         self.query_weight, self.key_weight, self.value_weight = draws
-        self.output_weight = jax.random.normal(output_key, (dim, heads, head_dim)) / math.sqrt(heads * head_dim)
+        self.output_weight = initial.normal((dim, heads, head_dim), heads * head_dim, key=output_key)
 
     def init_state(self) -> AttentionCache:
         """The empty cache."""
@@ -252,11 +254,9 @@ def _attend_in_blocks(queries: Array, order: Array, segment: Array, columns: _Co
     length = len(queries)
     if length <= _QUERY_BLOCK:
         return answer((queries, order, segment))
-    padded = [jnp.pad(a, [(0, -length % _QUERY_BLOCK)] + [(0, 0)] * (a.ndim - 1)) for a in (queries, order, segment)]
-    blocks = tuple(a.reshape(-1, _QUERY_BLOCK, *a.shape[1:]) for a in padded)
+    blocks = tuple(in_chunks(a, _QUERY_BLOCK) for a in (queries, order, segment))
     # The backward pass computes the products of a block again instead of keeping them.
-    y = jax.lax.map(jax.checkpoint(answer), blocks)
-    return y.reshape(-1, *y.shape[2:])[:length]
+    return from_chunks(jax.lax.map(jax.checkpoint(answer), blocks), length)
 
 
 def _cache_after(last: Array, cache: AttentionCache, columns: _Columns, before: Array) -> AttentionCache:

@@ -12,7 +12,6 @@ All queries and keys are turned by their position in these two blocks, as in `At
 Work and memory are linear in the length: a stretch of rows meets a slice of the rows taken in, packed without gaps.
 """
 
-import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -22,9 +21,11 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
 from alternax.core.layer import Layer, LayerState
+from alternax.layers import initial
 from alternax.layers.attention import rotate, softmax_average, taken_before
 from alternax.layers.block import check_causal
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state, head_count
+from alternax.ops.chunks import from_chunks, in_chunks
 
 _SHORTEST_STRETCH = 128
 """Rows answered at once, if the window is not longer: short stretches waste time in the loop over them."""
@@ -102,10 +103,8 @@ class BlockState(Layer):
             raise InputError(f"BlockState: expected a context layer of width {dim}, found one of width {context.dim}.")
         shape = (2, heads, dim // heads, dim)
         self.dim, self.window, self.heads, self.context = dim, window, heads, context
-        self.query_weight, self.key_weight, self.value_weight = (
-            jax.random.normal(k, shape) / math.sqrt(dim) for k in input_keys
-        )
-        self.output_weight = jax.random.normal(output_key, (dim, *shape[:-1])) / math.sqrt(2 * dim)
+        self.query_weight, self.key_weight, self.value_weight = (initial.normal(shape, dim, key=k) for k in input_keys)
+        self.output_weight = initial.normal((dim, *shape[:-1]), 2 * dim, key=output_key)
 
     def init_state(self) -> BlockMemory:
         """No rows, and the inner layer's own first state."""
@@ -197,10 +196,9 @@ class BlockState(Layer):
             past = jnp.pad(past, [(0, 0), (0, stretch)])
             return _two_averages(queries, jnp.concatenate([seen, rows]), own, past)
 
-        chunks = tuple(_in_chunks(a, stretch) for a in (queries, rows, rank, early, before))
+        chunks = tuple(in_chunks(a, stretch) for a in (queries, rows, rank, early, before))
         # The backward pass computes the products of a stretch again instead of keeping them.
-        y = jax.lax.map(jax.checkpoint(answer), chunks)
-        return y.reshape(-1, *y.shape[2:])[:length]
+        return from_chunks(jax.lax.map(jax.checkpoint(answer), chunks), length)
 
     def _memory(self, packed: Array, rank: Array, count: Array) -> Array:
         """The rows of a state, after `count` rows of which the next would have the rank given; or of several states."""
@@ -210,12 +208,6 @@ class BlockState(Layer):
         rows = jax.lax.dynamic_slice_in_dim(packed, self.window + rank - slot, 2 * self.window)
         there = jnp.where(at < self.window, count >= self.window, at - self.window < slot)
         return jnp.where(there[:, None, None, None], rows, 0.0)
-
-
-def _in_chunks(a: Array, size: int) -> Array:
-    """Rows `size` at a time, the last row repeated to fill the last chunk."""
-    a = jnp.concatenate([a, jnp.repeat(a[-1:], -len(a) % size, axis=0)])
-    return a.reshape(-1, size, *a.shape[1:])
 
 
 def _two_averages(queries: Array, rows: Array, own: Array, past: Array) -> Float[Array, "query 2 heads head_dim"]:

@@ -26,6 +26,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int, Scalar
 
 from alternax.core.errors import InputError
 from alternax.ops import fft_conv
+from alternax.ops.chunks import in_chunks
 
 Method = Literal["auto", "chunked", "fft", "scan"]
 State = Complex[Array, "dim pairs"]
@@ -137,10 +138,7 @@ def _scanned(bank, x, state, valid, resets, dt, keep, chunk):
     length, short = x.shape[0], -x.shape[0] % chunk
     if short and valid is None:
         valid = jnp.ones(length, bool)
-    rows = jax.tree.map(
-        lambda v: jnp.pad(v, [(0, short)] + [(0, 0)] * (v.ndim - 1)).reshape(-1, chunk, *v.shape[1:]),
-        (x, valid, resets, dt),
-    )
+    rows = jax.tree.map(lambda v: in_chunks(v, chunk), (x, valid, resets, dt))
 
     def row(h, values):
         x_t, taken, restarted, dt_t = values
@@ -176,7 +174,7 @@ def _convolved(bank, x, state, valid, keep, chunk, method):
         count, before = taken[-1], taken - valid
         order = jnp.argsort(~valid, stable=True)
         packed = jnp.where(jnp.arange(length)[:, None] < count, x[order], 0.0)
-    rows = jnp.pad(packed, [(0, -length % chunk), (0, 0)]).reshape(-1, chunk, dim)
+    rows = in_chunks(packed, chunk)
     maps = bank.chunk_maps(chunk)
     h0 = jnp.zeros(bank.rates.shape, bank.rates.dtype) if state is None else jax.lax.complex(*state)
     past, bounds = _by_channels(bank, maps, rows, h0, method == "chunked", state is not None)

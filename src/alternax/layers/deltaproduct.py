@@ -8,7 +8,6 @@ are tracked with (arXiv 2411.12537). The decay g = -exp(rate) softplus(W_a x + b
 2412.06464); it and the gate W_g are options.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -106,19 +105,19 @@ class DeltaProduct(Layer):
         inner = self.heads * self.head_dim
         channels = (1 + 2 * householders) * inner
         input_key, kernel_key, beta_key, decay_key, gate_key, output_key = jax.random.split(key, 6)
-        self.input_weight = normal_weight(input_key, channels, dim)
+        self.input_weight = initial.normal((channels, dim), dim, key=input_key)
         self.kernel = initial.uniform((conv_width, channels), conv_width, key=kernel_key)
-        self.beta_weight = normal_weight(beta_key, householders * self.heads, dim)
+        self.beta_weight = initial.normal((householders * self.heads, dim), dim, key=beta_key)
         self.decay_weight = self.decay_bias = self.rate_log = self.gate_weight = None
         if decay:
             weight_key, bias_key, rate_key = jax.random.split(decay_key, 3)
-            self.decay_weight = normal_weight(weight_key, self.heads, dim)
+            self.decay_weight = initial.normal((self.heads, dim), dim, key=weight_key)
             self.decay_bias = initial.step_bias(self.heads, key=bias_key)
-            self.rate_log = jnp.log(jax.random.uniform(rate_key, (self.heads,), minval=1.0, maxval=16.0))
+            self.rate_log = initial.rate_log(self.heads, key=rate_key)
         if gate:
-            self.gate_weight = normal_weight(gate_key, inner, dim)
+            self.gate_weight = initial.normal((inner, dim), dim, key=gate_key)
         self.norm_weight = jnp.ones(self.head_dim)
-        self.output_weight = normal_weight(output_key, dim, inner)
+        self.output_weight = initial.normal((dim, inner), inner, key=output_key)
 
     def init_state(self) -> DeltaProductState:
         """The state of zeros."""
@@ -197,11 +196,6 @@ def deltanet(dim: int, *, negative: bool = False, key: PRNGKeyArray, **options: 
         >>> y, state = deltanet(4, key=jax.random.key(0))(jnp.ones((10, 4)))
     """
     return DeltaProduct(dim, householders=1, negative=negative, key=key, **options)
-
-
-def normal_weight(key: PRNGKeyArray, out: int, dim: int) -> Float[Array, "out dim"]:
-    """Normal with variance 1 / dim."""
-    return jax.random.normal(key, (out, dim)) / math.sqrt(dim)
 
 
 def unit_length(x: Float[Array, "*batch head_dim"]) -> Float[Array, "*batch head_dim"]:

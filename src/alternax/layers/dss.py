@@ -107,7 +107,7 @@ class DSS(Layer):
     ) -> tuple[Float[Array, "time dim"], Float[Array, "*kept_shape 2 dim state_dim"]]:
         """See `Layer`; `dt` multiplies the step sizes."""
         check_rows(self, x, valid=valid, resets=resets, dt=dt)
-        check_state(self, self.init_state() if state is None else state)
+        check_state(self, state)
         y, states = channels.run(
             self.bank(), x, state, valid=valid, resets=resets, dt=dt, keep=keep, method=self.method
         )

@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray, Scalar
 from alternax.core.errors import InputError
 from alternax.core.layer import Layer
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
-from alternax.ops import linear_scan
+from alternax.layers.modes import held_scan
 
 FFMState = Float[Array, "2 memory context"]
 
@@ -90,17 +90,9 @@ class FFM(Layer):
         state = self.init_state() if state is None else state
         check_state(self, state)
         factor = self._factor(None if dt is None else dt[:, None, None])
-        u, start = self._inputs(x), jax.lax.complex(*state)
-        if valid is None:
-            S = asked = linear_scan(factor, u, start, resets=resets)
-        else:
-            taken = valid[:, None, None]
-            S = linear_scan(jnp.where(taken, factor, 1.0), jnp.where(taken, u, 0.0), start, resets=resets)
-            before = jnp.concatenate([start[None], S[:-1]])
-            before = before if resets is None else jnp.where(resets[:, None, None], 0.0, before)
-            asked = jnp.where(taken, S, factor * before + u)
+        read, S = held_scan(factor, self._inputs(x), jax.lax.complex(*state), valid=valid, resets=resets)
         last = S[-1] if keep is None else S[keep]
-        return jax.vmap(self._output)(asked, x), jnp.stack([last.real, last.imag], axis=-3)
+        return jax.vmap(self._output)(read, x), jnp.stack([last.real, last.imag], axis=-3)
 
     def step(
         self, x_t: Float[Array, "dim"], state: FFMState, *, dt: Scalar | None = None, key: PRNGKeyArray | None = None

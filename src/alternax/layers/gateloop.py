@@ -18,7 +18,7 @@ from alternax.core.errors import InputError
 from alternax.core.layer import Layer
 from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
-from alternax.ops import linear_scan
+from alternax.layers.modes import scan_modes
 
 GateLoopState = Float[Array, "2 dim"]
 
@@ -89,17 +89,8 @@ class GateLoop(Layer):
         state = self.init_state() if state is None else state
         check_state(self, state)
         a, written, read = self._projected(x)
-        start = jax.lax.complex(*state)
-        if valid is None:
-            h = asked = linear_scan(a, written, start, resets=resets)
-        else:
-            taken = valid[:, None]
-            h = linear_scan(jnp.where(taken, a, 1.0), jnp.where(taken, written, 0.0), start, resets=resets)
-            before = jnp.concatenate([start[None], h[:-1]])
-            before = before if resets is None else jnp.where(resets[:, None], 0.0, before)
-            asked = jnp.where(taken, h, a * before + written)
-        last = h[-1] if keep is None else h[keep]
-        return (read * asked.real) @ self.out_weight.T, jnp.stack([last.real, last.imag], axis=-2)
+        h, last = scan_modes(a, written, state, valid=valid, resets=resets, keep=keep)
+        return (read * h.real) @ self.out_weight.T, last
 
     def step(
         self,

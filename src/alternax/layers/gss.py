@@ -75,7 +75,7 @@ class GSS(Layer):
         check_size("GSS", inner_dim=inner_dim, gate_dim=gate_dim, state_dim=state_dim)
         channels.check_method("GSS", method)
         keys = jax.random.split(key, 8)
-        weight = lambda key, rows, columns: jax.random.normal(key, (rows, columns)) / math.sqrt(columns)  # noqa: E731
+        weight = lambda key, rows, columns: initial.normal((rows, columns), columns, key=key)  # noqa: E731
         self.dim, self.inner_dim, self.state_dim, self.method = dim, inner_dim, state_dim, method
         self.gate, self.reduce = weight(keys[0], gate_dim, dim), weight(keys[1], inner_dim, dim)
         self.expand, self.out = weight(keys[2], gate_dim, inner_dim), weight(keys[3], dim, gate_dim)
@@ -100,7 +100,7 @@ class GSS(Layer):
     ) -> tuple[Float[Array, "time dim"], Float[Array, "*kept_shape 2 inner_dim state_dim"]]:
         """See `Layer`; `dt` multiplies the step size, which is one."""
         check_rows(self, x, valid=valid, resets=resets, dt=dt)
-        check_state(self, self.init_state() if state is None else state)
+        check_state(self, state)
         u = self._reduced(x)
         y, states = channels.run(
             self.bank(), u, state, valid=valid, resets=resets, dt=dt, keep=keep, method=self.method

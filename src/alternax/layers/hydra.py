@@ -93,7 +93,7 @@ class Hydra(Mixer):
         self.in_weight, self.conv, self.diagonal_weight, self.out_weight = draws
         self.conv_bias = jnp.zeros(channels)
         self.delta_bias = initial.step_bias(2 * heads, key=delta_key).reshape(2, heads)
-        self.A_log = jnp.log(jax.random.uniform(decay_key, (heads,), minval=1.0, maxval=16.0))
+        self.A_log = initial.rate_log(heads, key=decay_key)
         self.D = jnp.ones(heads)
         self.norm_weight = jnp.ones(inner)
 

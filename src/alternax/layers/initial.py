@@ -175,6 +175,16 @@ def uniform(shape: tuple[int, ...], fan_in: int, *, key: PRNGKeyArray) -> Float[
     return jax.random.uniform(key, shape, minval=-bound, maxval=bound)
 
 
+def normal(shape: tuple[int, ...], fan_in: int, *, key: PRNGKeyArray) -> Float[Array, "..."]:
+    """Normal weights of variance 1 / fan_in, so that products with rows of unit variance have unit variance."""
+    return jax.random.normal(key, shape) / math.sqrt(fan_in)
+
+
+def rate_log(count: int, *, key: PRNGKeyArray) -> Float[Array, "count"]:
+    """Logarithms of decay rates uniform between 1 and 16, as those of Mamba-2's heads start (arXiv 2405.21060)."""
+    return jnp.log(jax.random.uniform(key, (count,), minval=1.0, maxval=16.0))
+
+
 def complex_normal(shape: tuple[int, ...], *, key: PRNGKeyArray) -> Float[Array, "2 ..."]:
     """Complex normal numbers of unit variance, as real and imaginary parts."""
     return jax.random.normal(key, (2, *shape)) * math.sqrt(0.5)

@@ -37,14 +37,17 @@ def _check_elapsed(name: str, dt: Array | None) -> None:
     """Elapsed times must be finite and not negative; inside a transformation their values cannot be seen."""
     if dt is None or isinstance(dt, Tracer):
         return
-    wrong = ~(np.isfinite(dt) & (np.asarray(dt) >= 0))
+    elapsed = np.asarray(dt)
+    wrong = ~(np.isfinite(elapsed) & (elapsed >= 0))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise InputError(f"{name}: expected finite dt of at least 0, found {float(dt[row])} at row {row}.")
+        raise InputError(f"{name}: expected finite dt of at least 0, found {elapsed[row]} at row {row}.")
 
 
-def check_state(layer: Layer, state: LayerState) -> None:
-    """`state` must have the structure and shapes of the layer's own `init_state`."""
+def check_state(layer: Layer, state: LayerState | None) -> None:
+    """`state`, where given, must have the structure and shapes of the layer's own `init_state`."""
+    if state is None:
+        return
     wanted, found = (jax.tree.map(jnp.shape, tree) for tree in (jax.eval_shape(layer.init_state), state))
     if wanted != found:
         raise InputError(

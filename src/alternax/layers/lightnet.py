@@ -10,7 +10,6 @@ that every key dimension holds a softmax average of the values, and a single sca
 Z is kept as m and u with Z = exp(m) u, m the largest k so far: log Z by itself would lose u where k is large.
 """
 
-import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -20,6 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
 from alternax.core.layer import Layer
+from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state, head_count
 from alternax.layers.rms_norm import rms_norm
 from alternax.ops.attention_scan import NOTHING, AttentionState, attention_scan
@@ -92,13 +92,11 @@ class LightNet(Layer):
         shape = (heads, dim // heads, dim)
         *input_keys, gate_key, rank_key, output_key = jax.random.split(key, 6)
         self.dim, self.heads, self.chunk = dim, heads, chunk
-        self.query_weight, self.key_weight, self.value_weight = (
-            jax.random.normal(k, shape) / math.sqrt(dim) for k in input_keys
-        )
-        self.gate_in = jax.random.normal(gate_key, (gate_rank, dim)) / math.sqrt(dim)
-        self.gate_out = jax.random.normal(rank_key, (dim, gate_rank)) / math.sqrt(gate_rank)
+        self.query_weight, self.key_weight, self.value_weight = (initial.normal(shape, dim, key=k) for k in input_keys)
+        self.gate_in = initial.normal((gate_rank, dim), dim, key=gate_key)
+        self.gate_out = initial.normal((dim, gate_rank), gate_rank, key=rank_key)
         self.norm_weight = jnp.ones(dim)
-        self.output_weight = jax.random.normal(output_key, (dim, dim)) / math.sqrt(dim)
+        self.output_weight = initial.normal((dim, dim), dim, key=output_key)
 
     def init_state(self) -> LightNetState:
         """Nothing seen."""

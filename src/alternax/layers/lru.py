@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
 from alternax.core.layer import Layer
+from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.layers.modes import into_modes, out_of_modes, real_state, scan_modes
 
@@ -79,8 +80,8 @@ class LRU(Layer):
         self.nu_log = jnp.log(-0.5 * jnp.log(squared_radius))
         self.theta_log = jnp.log(max_phase * u2)
         self.gamma_log = 0.5 * jnp.log1p(-squared_radius)  # equation 7 at the starting values
-        self.B = jax.random.normal(b_key, (2, state_dim, dim)) / math.sqrt(2 * dim)
-        self.C = jax.random.normal(c_key, (2, dim, state_dim)) / math.sqrt(state_dim)
+        self.B = initial.normal((2, state_dim, dim), 2 * dim, key=b_key)
+        self.C = initial.normal((2, dim, state_dim), state_dim, key=c_key)
         self.D = jax.random.normal(d_key, (dim,))
 
     def init_state(self) -> LRUState:

@@ -19,7 +19,6 @@ K_s = C A_bar^s B_bar in chunks of T rows, S_c the state before chunk c,
 where the Krylov vectors A_bar^s B_bar and C A_bar^s double in number with every squaring of A_bar.
 """
 
-import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -29,7 +28,9 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
 from alternax.core.layer import Layer
+from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
+from alternax.ops.chunks import from_chunks, in_chunks
 from alternax.ops.hippo import hippo
 
 LSSLState = Float[Array, "dim state_dim"]
@@ -97,19 +98,14 @@ class LSSL(Layer):
             >>> y, state = LSSL(4, state_dim=16, key=jax.random.key(0))(jnp.ones((10, 4)))
         """
         check_size("LSSL", dim=dim, state_dim=state_dim, chunk=chunk)
-        if not 0 < step_min <= step_max < math.inf:
-            raise InputError(
-                f"LSSL: expected 0 < step_min <= step_max, found step_min={step_min}, step_max={step_max}."
-            )
         if chunk & (chunk - 1):
             raise InputError(f"LSSL: expected a power of two as chunk, found {chunk}.")
         step_key, c_key, d_key = jax.random.split(key, 3)
         A, B = (jnp.asarray(v, dtype=float) for v in hippo("legs", state_dim))
-        low, high = math.log(step_min), math.log(step_max)
         self.dim, self.state_dim, self.chunk = dim, state_dim, chunk
         self.decay_log, self.lower, self.B = jnp.log(-jnp.diagonal(A)), jnp.tril(A, -1), B
-        self.step_log = low + (high - low) * jax.random.uniform(step_key, (dim,))
-        self.C = jax.random.normal(c_key, (dim, state_dim)) / math.sqrt(state_dim)
+        self.step_log = initial.log_uniform_step(dim, step_min, step_max, key=step_key)
+        self.C = initial.normal((dim, state_dim), state_dim, key=c_key)
         self.D = jax.random.normal(d_key, (dim,))
 
     @property
@@ -182,7 +178,7 @@ class LSSL(Layer):
         """Outputs and states of regular rows, by chunks."""
         time, T = x.shape[0], self.chunk
         powers, reach, respond = self._krylov()
-        chunks = jnp.pad(x, ((0, -time % T), (0, 0))).reshape(-1, T, self.dim)
+        chunks = in_chunks(x, T)
         inflow = jnp.einsum("dns,csd->cdn", reach[..., ::-1], chunks)
         starts = jax.lax.scan(lambda h, w: (_times(powers[-1], h) + w, h), state, inflow)[1]
         kernel = jnp.einsum("dn,dns->ds", self.C, reach)
@@ -191,7 +187,7 @@ class LSSL(Layer):
         y = jnp.einsum("dij,cjd->cid", toeplitz, chunks) + jnp.einsum("din,cdn->cid", respond, starts)
         rows = jnp.array([time - 1]) if keep is None else keep % time
         states = jax.vmap(lambda row: _state_after(row, chunks, starts, powers, reach))(rows)
-        return y.reshape(-1, self.dim)[:time] + self.D * x, states[0] if keep is None else states
+        return from_chunks(y, time) + self.D * x, states[0] if keep is None else states
 
     def _krylov(self) -> Krylov:
         """All by doubling: [v, A_bar v, ... ] of 2n vectors is that of n and A_bar^n times it."""

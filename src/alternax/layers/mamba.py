@@ -5,7 +5,7 @@
     y_t = out_weight ((o_t + D u_t) * silu(z_t))
 
 for each of the `expand * dim` channels with a state of its own. An elapsed time dt between two rows multiplies delta.
-The weights are those of transformers' `MambaMixer` (without bias in its projections) under the names in_proj, conv1d,
+The weights are those of transformers' `MambaMixer` under the names in_proj, conv1d,
 x_proj, dt_proj, A_log, D, out_proj; `conv` is conv1d turned around.
 """
 
@@ -46,6 +46,7 @@ class Mamba(Layer):
         delta_rank: int | None = None,
         delta_min: float = 1e-3,
         delta_max: float = 1e-1,
+        bias: bool = False,
         chunk: int = 16,
         key: PRNGKeyArray,
     ):
@@ -59,6 +60,7 @@ class Mamba(Layer):
             delta_rank: Rank of the projection to the step sizes; dim / 16, rounded up, if None.
             delta_min: Smallest starting step size, in units of the usual step between rows.
             delta_max: Largest starting step size; they are drawn log-uniformly.
+            bias: Whether the first and the last projection have a bias, which starts at zero.
             chunk: Rows between two states that are kept for the gradient, see `ops.selective_scan`.
             key: JAX random key.
 
@@ -70,7 +72,7 @@ class Mamba(Layer):
         """
         block_key, delta_key = jax.random.split(key)
         sizes = {"expand": expand, "state_dim": state_dim, "conv_width": conv_width, "delta_rank": delta_rank}
-        block = SelectiveBlock("Mamba", dim, **sizes, key=block_key)
+        block = SelectiveBlock("Mamba", dim, **sizes, bias=bias, key=block_key)
         check_size("Mamba", chunk=chunk)
         if not 0 < delta_min <= delta_max:
             raise InputError(f"Mamba: expected 0 < delta_min <= delta_max, found {delta_min} and {delta_max}.")

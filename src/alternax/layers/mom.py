@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 from alternax.core.errors import InputError
 from alternax.core.layer import Layer
 from alternax.layers import initial
-from alternax.layers.deltaproduct import normal_weight, unit_length
+from alternax.layers.deltaproduct import unit_length
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state, head_count
 from alternax.layers.rms_norm import rms_norm
 from alternax.ops import delta_rule, delta_rule_step, short_conv, short_conv_step
@@ -108,16 +108,16 @@ class MoM(Layer):
         inner, stored = self.heads * self.head_dim, (memories + 1) * self.heads
         channels = inner + 2 * stored * self.head_dim
         keys = jax.random.split(key, 9)
-        self.router_weight = normal_weight(keys[0], memories, dim)
-        self.input_weight = normal_weight(keys[1], channels, dim)
+        self.router_weight = initial.normal((memories, dim), dim, key=keys[0])
+        self.input_weight = initial.normal((channels, dim), dim, key=keys[1])
         self.kernel = initial.uniform((conv_width, channels), conv_width, key=keys[2])
-        self.beta_weight = normal_weight(keys[3], stored, dim)
-        self.decay_weight = normal_weight(keys[4], stored, dim)
+        self.beta_weight = initial.normal((stored, dim), dim, key=keys[3])
+        self.decay_weight = initial.normal((stored, dim), dim, key=keys[4])
         self.decay_bias = initial.step_bias(stored, key=keys[5])
-        self.rate_log = jnp.log(jax.random.uniform(keys[6], (stored,), minval=1.0, maxval=16.0))
-        self.gate_weight = normal_weight(keys[7], inner, dim)
+        self.rate_log = initial.rate_log(stored, key=keys[6])
+        self.gate_weight = initial.normal((inner, dim), dim, key=keys[7])
         self.norm_weight = jnp.ones(self.head_dim)
-        self.output_weight = normal_weight(keys[8], dim, inner)
+        self.output_weight = initial.normal((dim, inner), inner, key=keys[8])
 
     def init_state(self) -> MoMState:
         """The state of zeros."""

@@ -12,7 +12,6 @@ normal part of HiPPO-LegS, one such matrix for each of `blocks` blocks.
 The real part of Lambda is -exp(rate_log), so that no mode ever grows.
 """
 
-import math
 from typing import Literal
 
 import equinox as eqx
@@ -23,6 +22,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
 from alternax.core.layer import Layer
+from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.layers.modes import into_modes, out_of_modes, real_state, scan_modes
 from alternax.ops.hippo import normal_plus_low_rank
@@ -82,23 +82,20 @@ class S5(Layer):
         check_size("S5", dim=dim, state_dim=state_dim, blocks=blocks)
         if state_dim % blocks:
             raise InputError(f"S5: expected blocks to divide state_dim={state_dim}, found {blocks}.")
-        if not 0 < step_min <= step_max < math.inf:
-            raise InputError(f"S5: expected 0 < step_min <= step_max, found step_min={step_min}, step_max={step_max}.")
         if discretisation not in ("zoh", "bilinear"):
             raise InputError(f"S5: unknown discretisation {discretisation!r}; choose from 'zoh', 'bilinear'.")
         b_key, c_key, d_key, step_key = jax.random.split(key, 4)
         order = 2 * state_dim // blocks
         modes = normal_plus_low_rank("legs", order)
         vectors = jnp.asarray(modes.vectors)
-        B = jax.random.normal(b_key, (blocks, order, dim)) / math.sqrt(dim)
-        C = jax.random.normal(c_key, (dim, blocks, order)) / math.sqrt(2 * state_dim)
+        B = initial.normal((blocks, order, dim), dim, key=b_key)
+        C = initial.normal((dim, blocks, order), 2 * state_dim, key=c_key)
         B = jnp.einsum("nm,bnd->bmd", vectors.conj(), B).reshape(state_dim, dim)
         C = jnp.einsum("dbn,nm->dbm", C, vectors).reshape(dim, state_dim)
         self.dim, self.state_dim, self.discretisation = dim, state_dim, discretisation
         self.rate_log = jnp.asarray(np.tile(np.log(-np.real(modes.rates)), blocks), B.real.dtype)
         self.frequency = jnp.asarray(np.tile(np.imag(modes.rates), blocks), B.real.dtype)
-        low, high = math.log(step_min), math.log(step_max)
-        self.step_log = low + (high - low) * jax.random.uniform(step_key, (state_dim,))
+        self.step_log = initial.log_uniform_step(state_dim, step_min, step_max, key=step_key)
         self.B, self.C = jnp.stack([B.real, B.imag]), jnp.stack([C.real, C.imag])
         self.D = jax.random.normal(d_key, (dim,))
 

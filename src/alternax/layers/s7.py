@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 from alternax.core.errors import InputError
 from alternax.core.layer import Layer
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
-from alternax.ops import linear_scan
+from alternax.layers.modes import held_scan
 
 S7State = Float[Array, "state_dim"]
 
@@ -96,16 +96,8 @@ class S7(Layer):
         check_rows(self, x, valid=valid, resets=resets, dt=dt)
         state = self.init_state() if state is None else state
         check_state(self, state)
-        a, b = self._factor(x), self._inputs(x)
-        if valid is None:
-            h = asked = linear_scan(a, b, state, resets=resets)
-        else:
-            taken = valid[:, None]
-            h = linear_scan(jnp.where(taken, a, 1.0), jnp.where(taken, b, 0.0), state, resets=resets)
-            before = jnp.concatenate([state[None], h[:-1]])
-            before = before if resets is None else jnp.where(resets[:, None], 0.0, before)
-            asked = jnp.where(taken, h, a * before + b)
-        return self._outputs(asked, x), h[-1] if keep is None else h[keep]
+        read, h = held_scan(self._factor(x), self._inputs(x), state, valid=valid, resets=resets)
+        return self._outputs(read, x), h[-1] if keep is None else h[keep]
 
     def step(
         self, x_t: Float[Array, "dim"], state: S7State, *, dt: Scalar | None = None, key: PRNGKeyArray | None = None

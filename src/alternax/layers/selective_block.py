@@ -1,7 +1,9 @@
 """What Mamba and Longhorn put around their scan: projections, a short convolution, a gate (arXiv 2312.00752, figure 3).
 
-z, u = in_weight x_t;   u = silu(conv(u) + conv_bias);   r, B, C = select_weight u;   r = delta_weight r + delta_bias
-y_t = out_weight ((o + D u) * silu(z)),   o what the scan makes of u, B, C and the step sizes that r stands for
+u, z = in_weight x_t + in_bias;   u = silu(conv(u) + conv_bias);   r, B, C = select_weight u
+y_t = out_weight ((o + D u) * silu(z)) + out_bias,   o what the scan makes of u, B, C and delta_weight r + delta_bias
+
+The step sizes come from the last; the biases of the two outer projections are there on request only.
 """
 
 import math
@@ -39,10 +41,13 @@ class SelectiveBlock(eqx.Module):
 
     Attributes:
         state_dim: Length of B and C.
+        in_bias: Of the first projection; none if None.
+        out_bias: Of the last projection; none if None.
     """
 
     state_dim: int = eqx.field(static=True)
     in_weight: Float[Array, "both dim"]
+    in_bias: Float[Array, "both"] | None
     conv: Float[Array, "conv_width inner"]
     conv_bias: Float[Array, "inner"]
     select_weight: Float[Array, "selected inner"]
@@ -50,6 +55,7 @@ class SelectiveBlock(eqx.Module):
     delta_bias: Float[Array, "inner"]
     D: Float[Array, "inner"]
     out_weight: Float[Array, "dim inner"]
+    out_bias: Float[Array, "dim"] | None
 
     def __init__(
         self,
@@ -60,6 +66,7 @@ class SelectiveBlock(eqx.Module):
         state_dim: int,
         conv_width: int,
         delta_rank: int | None,
+        bias: bool = False,
         key: PRNGKeyArray,
     ):
         """Weights start uniform within 1 / sqrt(fan in), D at one, biases at zero; `layer` is named in refusals."""
@@ -75,6 +82,7 @@ class SelectiveBlock(eqx.Module):
         self.select_weight = initial.uniform((delta_rank + 2 * state_dim, inner), inner, key=keys[2])
         self.delta_weight = initial.uniform((inner, delta_rank), delta_rank, key=keys[3])
         self.out_weight = initial.uniform((dim, inner), inner, key=keys[4])
+        self.in_bias, self.out_bias = (jnp.zeros(2 * inner), jnp.zeros(dim)) if bias else (None, None)
 
     def init_state(self) -> SelectiveState:
         """The state of zeros."""
@@ -92,7 +100,7 @@ class SelectiveBlock(eqx.Module):
         keep: Int[Array, "kept"] | None,
     ) -> tuple[Selected, Float[Array, "*kept carried inner"]]:
         """What the scan is given, for all rows, and the carry of the convolution."""
-        u, z = jnp.split(x @ self.in_weight.T, 2, axis=-1)
+        u, z = self._projected(x)
         u, carry = short_conv(u, self.conv, carry, valid=valid, resets=resets, keep=keep)
         return self._selected(u, z), carry
 
@@ -100,13 +108,19 @@ class SelectiveBlock(eqx.Module):
         self, x_t: Float[Array, "dim"], carry: Float[Array, "carried inner"]
     ) -> tuple[Selected, Float[Array, "carried inner"]]:
         """`select` of one row."""
-        u, z = jnp.split(self.in_weight @ x_t, 2)
+        u, z = self._projected(x_t)
         u, carry = short_conv_step(u, self.conv, carry)
         return self._selected(u, z), carry
 
     def outputs(self, o: Float[Array, "*time inner"], row: Selected) -> Float[Array, "*time dim"]:
         """The gated outputs of the layer from those of the scan."""
-        return ((o + self.D * row.u) * jax.nn.silu(row.z)) @ self.out_weight.T
+        y = ((o + self.D * row.u) * jax.nn.silu(row.z)) @ self.out_weight.T
+        return y if self.out_bias is None else y + self.out_bias
+
+    def _projected(self, x: Float[Array, "*time dim"]) -> list[Array]:
+        """The channels of the convolution, and the gate."""
+        both = x @ self.in_weight.T
+        return jnp.split(both if self.in_bias is None else both + self.in_bias, 2, axis=-1)
 
     def _selected(self, u: Float[Array, "*time inner"], z: Float[Array, "*time inner"]) -> Selected:
         u = jax.nn.silu(u + self.conv_bias)

@@ -10,7 +10,6 @@ exponentially in their number. phi^-_k(s) = (-1)^s phi_k(s) does the same for [-
 and y is linear in them (where output_terms is 0). Here the convolutions start at lag 0.
 """
 
-import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -24,7 +23,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray, Scalar
 from alternax.core.errors import InputError
 from alternax.core.fixed import Fixed
 from alternax.core.layer import Layer
-from alternax.layers import history
+from alternax.layers import history, initial
 from alternax.layers.history import Past, Taps
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.ops.fft_conv import fast_length
@@ -179,10 +178,8 @@ class STU(Layer):
         filter_key, input_key = jax.random.split(key)
         self.dim = dim
         self.filters = Fixed(jnp.asarray(phi, dtype=float))
-        self.weights = jax.random.normal(filter_key, (len(phi), dim, dim)) / math.sqrt(dim * len(phi))
-        self.input_weights = jax.random.normal(input_key, (input_terms, dim, dim)) / math.sqrt(
-            dim * max(1, input_terms)
-        )
+        self.weights = initial.normal((len(phi), dim, dim), dim * len(phi), key=filter_key)
+        self.input_weights = initial.normal((input_terms, dim, dim), dim * max(1, input_terms), key=input_key)
         self.output_weights = jnp.zeros((output_terms, dim, dim)).at[-1:].set(0.9 * jnp.eye(dim))
 
     @property

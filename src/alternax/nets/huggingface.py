@@ -27,6 +27,7 @@ from alternax.nets.language import Language
 # Our places of the tensors of a mixer, seen from the layer.
 _MAMBA = {
     "in_proj.weight": "block.in_weight",
+    "in_proj.bias": "block.in_bias",
     "conv1d.weight": "block.conv",
     "conv1d.bias": "block.conv_bias",
     "x_proj.weight": "block.select_weight",
@@ -35,9 +36,11 @@ _MAMBA = {
     "A_log": "A_log",
     "D": "block.D",
     "out_proj.weight": "block.out_weight",
+    "out_proj.bias": "block.out_bias",
 }
 _MAMBA2 = {
     "in_proj.weight": "in_weight",
+    "in_proj.bias": "in_bias",
     "conv1d.weight": "conv",
     "conv1d.bias": "conv_bias",
     "dt_bias": "delta_bias",
@@ -45,11 +48,12 @@ _MAMBA2 = {
     "D": "D",
     "norm.weight": "norm_weight",
     "out_proj.weight": "out_weight",
+    "out_proj.bias": "out_bias",
 }
 _MIXERS = {"mamba": _MAMBA, "mamba2": _MAMBA2}
 _EMBEDDING, _OLD_EMBEDDING = "backbone.embeddings.weight", "backbone.embedding.weight"
 
-_SHARED = {"conv_kernel": 4, "expand": 2, "layer_norm_epsilon": 1e-5, "use_conv_bias": True}
+_SHARED = {"conv_kernel": 4, "expand": 2, "layer_norm_epsilon": 1e-5, "use_conv_bias": True, "use_bias": False}
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "mamba": _SHARED
     | {"vocab_size": 50280, "hidden_size": 768, "state_size": 16, "num_hidden_layers": 32, "tie_word_embeddings": True},
@@ -61,18 +65,13 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 _LARGEST = 2**24
 
 # Entries of which the layers have one form only.
-_ONLY_SHARED = {"hidden_act": ("silu", "swish"), "use_bias": (False,), "quantization_config": (None,)}
-_ONLY: dict[str, dict[str, tuple]] = {
-    "mamba": _ONLY_SHARED,
-    "mamba2": _ONLY_SHARED
-    | {"time_step_limit": ([0.0, math.inf], [0.0, {"__float__": "Infinity"}]), "layer_norm_epsilon": (1e-5,)},
-}
+_ONLY = {"hidden_act": ("silu", "swish"), "quantization_config": (None,)}
 
 
 def from_huggingface(folder: str | Path) -> Language:
     """The language model in a folder that transformers' `save_pretrained` wrote, or a hub's copy of one.
 
-    Half precision is widened to single; with JAX_ENABLE_X64=1 all is double.
+    Half precision is widened to single; under `alternax.set_precision("float64")` all is double.
 
     Args:
         folder: With `config.json` of model_type "mamba" or "mamba2", and `model.safetensors` or its shards.
@@ -115,7 +114,7 @@ def _checked(found: dict[str, Any], path: Path) -> dict[str, Any]:
     config = {name: found.get(name, default) for name, default in _DEFAULTS[kind].items()}
     for name, default in _DEFAULTS[kind].items():
         _check_entry(name, config[name], default, path)
-    for name, allowed in _ONLY[kind].items():
+    for name, allowed in _ONLY.items():
         if name in found and found[name] not in allowed:
             raise ModelFileError(f"{path}: {name}={found[name]!r} is not supported; only {allowed[0]!r} is")
     rank = found.get("time_step_rank", "auto")
@@ -126,7 +125,17 @@ def _checked(found: dict[str, Any], path: Path) -> dict[str, Any]:
             f"{path}: expected num_heads * head_dim = expand * hidden_size, found {config['num_heads']} * "
             f"{config['head_dim']} and {config['expand']} * {config['hidden_size']}"
         )
-    return config | {"model_type": kind, "time_step_rank": None if rank == "auto" else rank}
+    limit = _limit(found.get("time_step_limit", [0.0, math.inf]), path)
+    rank = None if rank == "auto" else rank
+    return config | {"model_type": kind, "time_step_rank": rank, "time_step_limit": limit}
+
+
+def _limit(found: Any, path: Path) -> tuple[float, float]:
+    """The two bounds of step sizes; transformers writes infinity as an object."""
+    pair = [math.inf if v == {"__float__": "Infinity"} else v for v in found] if isinstance(found, list) else []
+    if len(pair) != 2 or not all(type(v) in (int, float) for v in pair) or not 0 <= pair[0] <= pair[1]:
+        raise ModelFileError(f"{path}: expected time_step_limit of two bounds 0 <= a <= b, found {found!r}")
+    return float(pair[0]), float(pair[1])
 
 
 def _check_entry(name: str, value: Any, default: Any, path: Path) -> None:
@@ -182,10 +191,11 @@ def _language(config: dict[str, Any], key: PRNGKeyArray) -> Language:
 
 def _layer(config: dict[str, Any], key: PRNGKeyArray) -> Layer:
     dim, sizes = config["hidden_size"], {"expand": config["expand"], "state_dim": config["state_size"]}
-    sizes["conv_width"] = config["conv_kernel"]
+    sizes["conv_width"], bias = config["conv_kernel"], config["use_bias"]
     if config["model_type"] == "mamba":
-        return Mamba(dim, **sizes, delta_rank=config["time_step_rank"], key=key)
-    return Mamba2(dim, **sizes, head_dim=config["head_dim"], groups=config["n_groups"], key=key)
+        return Mamba(dim, **sizes, delta_rank=config["time_step_rank"], bias=bias, key=key)
+    own = {"delta_limit": config["time_step_limit"], "norm_eps": config["layer_norm_epsilon"], "bias": bias}
+    return Mamba2(dim, **sizes, head_dim=config["head_dim"], groups=config["n_groups"], **own, key=key)
 
 
 def _places(config: dict[str, Any]) -> dict[str, Callable[[Any], Any]]:
@@ -195,6 +205,8 @@ def _places(config: dict[str, Any]) -> dict[str, Callable[[Any], Any]]:
         places["lm_head.weight"] = attrgetter("head")
     block = {"norm.weight": "norm.weight"}
     block |= {f"mixer.{name}": f"layer.{place}" for name, place in _MIXERS[config["model_type"]].items()}
+    if not config["use_bias"]:
+        block = {name: place for name, place in block.items() if not name.endswith("_proj.bias") or "dt" in name}
     for index in range(config["num_hidden_layers"]):
         for name, place in block.items():
             places[f"backbone.layers.{index}.{name}"] = partial(_in_block, index=index, place=attrgetter(place))
@@ -213,7 +225,7 @@ def _leaf(tensor: np.ndarray, wanted: jax.ShapeDtypeStruct, where: str) -> Array
         raise ModelFileError(f"{where}: expected shape {shape}, found {tensor.shape}: not of the sizes in {CONFIG}")
     if tensor.dtype == np.float64 and wanted.dtype != np.float64:
         raise ModelFileError(
-            f"{where} is in double precision while JAX runs in single; set JAX_ENABLE_X64=1 or call "
-            'jax.config.update("jax_enable_x64", True) before reading'
+            f"{where} is in double precision while JAX runs in single; call "
+            'alternax.set_precision("float64") or set JAX_ENABLE_X64=1 before reading'
         )
     return jnp.asarray(tensor[:, 0].T if turned else tensor, wanted.dtype)

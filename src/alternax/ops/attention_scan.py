@@ -25,6 +25,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from alternax.core.errors import InputError
+from alternax.ops.chunks import from_chunks, in_chunks
 from alternax.ops.linear_scan import linear_scan
 
 Method = Literal["auto", "sequential", "associative", "chunked"]
@@ -291,17 +292,11 @@ def _associative(s: Array, v: Array, start: AttentionState, valid, resets, chunk
 
 def _chunked(s: Array, v: Array, start: AttentionState, valid, resets, chunk: int) -> Rows:
     length, chunk = len(s), min(chunk, len(s))
-    rows = jnp.arange(-(-length // chunk) * chunk)
-    taken = rows < length if valid is None else _padded(valid, len(rows))
-    cut = jnp.zeros(len(rows), bool) if resets is None else _padded(resets, len(rows))
-    shaped = [a.reshape(-1, chunk, *a.shape[1:]) for a in (_padded(s, len(rows)), _padded(v, len(rows)), taken, cut)]
-    out = jax.lax.scan(_one_chunk, start, tuple(shaped))[1]
-    o, m, u = (a.reshape(-1, *a.shape[2:])[:length] for a in out)
+    taken = jnp.ones(length, bool) if valid is None else valid
+    cut = jnp.zeros(length, bool) if resets is None else resets
+    out = jax.lax.scan(_one_chunk, start, tuple(in_chunks(a, chunk) for a in (s, v, taken, cut)))[1]
+    o, m, u = (from_chunks(a, length) for a in out)
     return o, m, u
-
-
-def _padded(a: Array, length: int) -> Array:
-    return jnp.pad(a, [(0, length - len(a))] + [(0, 0)] * (a.ndim - 1))
 
 
 def _one_chunk(start: AttentionState, rows):

@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from alternax.core.errors import InputError
+from alternax.ops.chunks import from_chunks, in_chunks
 from alternax.ops.log_decay import decay_between, held, own, split_sums
 
 Method = Literal["auto", "sequential", "chunked"]
@@ -156,25 +157,20 @@ class _Decays(NamedTuple):
 def _run(rows: _Rows, state: Array, keep: Array | None, method: str, chunk: int) -> tuple[Array, Array]:
     length = len(rows.q)
 
-    # What happens inside a chunk is computed again in the backward pass: a chunk leaves only its first memory.
+    # Rows of zeros at the end change nothing. The backward pass computes a chunk again from its first memory.
     @partial(jax.checkpoint, prevent_cse=False)
     def body(start, part):
         reads, u, end = _METHODS[method](part, start)
         decays = _decays(part)
         return end, (reads, None if keep is None else (start, u, part.k, decays.after, decays.after_start))
 
-    parts = jax.tree.map(lambda x: _padded(x, -length % chunk).reshape(-1, chunk, *x.shape[1:]), rows)
+    parts = jax.tree.map(lambda x: in_chunks(x, chunk), rows)
     last, (reads, kept) = jax.lax.scan(body, state, parts)
-    reads = reads.reshape(-1, *reads.shape[2:])[:length]
+    reads = from_chunks(reads, length)
     if keep is None:
         return reads, last
     whole = jax.tree.map(lambda x: x[keep // chunk], kept)
     return reads, jax.vmap(lambda row, parts: _memory_after(row, *parts))(keep % chunk, whole)
-
-
-def _padded(x: Array, count: int) -> Array:
-    """Filled up with rows of zeros, which change nothing in the memory."""
-    return jnp.pad(x, [(0, count)] + [(0, 0)] * (x.ndim - 1))
 
 
 def _by_products(rows: _Rows, start: Memory) -> tuple[Array, Array, Memory]:

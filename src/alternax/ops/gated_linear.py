@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from alternax.core.errors import InputError
+from alternax.ops.chunks import in_chunks
 from alternax.ops.log_decay import decay_between, held, own, split_sums
 
 Method = Literal["auto", "sequential", "chunked"]
@@ -147,8 +148,7 @@ def _chunked(q, k, v, log_decay, state, keep, chunk, block):
     """Chunks of matrix products, heads first inside them; rows of zeros fill the last one and change nothing."""
     length = q.shape[0]
     chunk = min(chunk, length + -length % block)
-    fill = [(0, -length % chunk), (0, 0), (0, 0)]
-    rows = [jnp.pad(a, fill).reshape(-1, chunk, *a.shape[1:]).swapaxes(1, 2) for a in (q, k, v, log_decay)]
+    rows = [in_chunks(a, chunk).swapaxes(1, 2) for a in (q, k, v, log_decay)]
 
     @jax.checkpoint
     def body(S, rows):

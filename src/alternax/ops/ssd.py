@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from alternax.core.errors import InputError
+from alternax.ops.chunks import from_chunks, in_chunks
 from alternax.ops.linear_scan import linear_scan
 from alternax.ops.log_decay import decay_between, held, own, split_sums
 
@@ -144,19 +145,13 @@ def _sequential(x, log_decay, B, C, state, keep, chunk):
 
 
 def _chunked(x, log_decay, B, C, state, keep, chunk):
-    """Chunks of matrix products; x is (time, groups, heads of a group, head_dim) from here on."""
+    """Chunks of matrix products; x is (time, groups, heads of a group, head_dim), and rows of zeros change nothing."""
     length = x.shape[0]
-    x, log_decay, B, C = (_in_chunks(v, chunk) for v in (x, log_decay, B, C))
+    x, log_decay, B, C = (in_chunks(v, chunk) for v in (x, log_decay, B, C))
     log_decay = jnp.moveaxis(log_decay, 1, -1)
     y, borders = _chunks(x, log_decay, B, C, state)
-    y = y.reshape(-1, *y.shape[2:])[:length]
+    y = from_chunks(y, length)
     return y, borders[-1] if keep is None else _states_at(keep % length, x, log_decay, B, borders)
-
-
-def _in_chunks(rows: Array, chunk: int) -> Array:
-    """(chunks, chunk, ...); rows of zeros fill the last chunk: they decay nothing and write nothing."""
-    fill = [(0, -rows.shape[0] % chunk)] + [(0, 0)] * (rows.ndim - 1)
-    return jnp.pad(rows, fill).reshape(-1, chunk, *rows.shape[1:])
 
 
 def _states_at(keep, x, log_decay, B, borders):
