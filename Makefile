@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+UNCHECKED := -o addopts="--strict-markers --strict-config --import-mode=importlib"
 # The stamp carries the folder, so that a moved or copied tree is set up anew instead of testing the old place.
 HERE := $(shell pwd | cksum | cut -d ' ' -f 1)
 STAMP := .venv/.installed-$(HERE)
@@ -30,11 +31,12 @@ $(STAMP): pyproject.toml
 demo: setup
 	$(BIN)/alternax demo --out demo-out
 
-# Both precisions always run, each in a process of its own; either failing fails the target.
+# Both precisions always run, each in a process of its own; either failing fails the target. Types and shapes are checked while
+# the tests run in single precision; in double, where the same code runs again, that would only take time.
 test: setup
 	@status=0; \
 	$(PYTEST) -m 'not float64 and not slow' || status=1; \
-	JAX_ENABLE_X64=1 $(PYTEST) -m 'float64 and not slow' || status=1; \
+	JAX_ENABLE_X64=1 $(PYTEST) $(UNCHECKED) -m 'float64 and not slow' || status=1; \
 	exit $$status
 
 test-all: setup

@@ -9,14 +9,14 @@ import pytest
 from conformance.layer_runs import assert_close
 from conformance.layers import mostly_slow
 from conformance.model_runs import HALF, HORIZON, KEY, LENGTH, Compiled, at, compiled, masked, series, take
-from conformance.models import BY_STEP, DRAWN_GAPS, MODELS, NOT_LATENT, OBS
+from conformance.models import BY_STEP, DRAWN_GAPS, ESSENTIAL, MODELS, NOT_LATENT, OBS
 from scipy import stats
 
 TOLERANCE = 1e-11
 PATHS = 2000
-every_model = pytest.mark.parametrize("name", MODELS)
+every_model = pytest.mark.parametrize("name", mostly_slow(MODELS, always=ESSENTIAL))
 # Laws that compile a function of their own run for a few models in `make test`, for all in `make test-all`.
-some_models = pytest.mark.parametrize("name", mostly_slow(MODELS, always=("default", "autoregressive", "draw")))
+some_models = pytest.mark.parametrize("name", mostly_slow(MODELS, always=("default", "student", "draw")))
 double = pytest.mark.float64
 
 
@@ -131,7 +131,7 @@ def test_batch_order_does_not_matter(name):
 
 
 @double
-@pytest.mark.parametrize("name", sorted(MODELS.keys() - BY_STEP - DRAWN_GAPS))
+@pytest.mark.parametrize("name", mostly_slow(MODELS.keys() - BY_STEP - DRAWN_GAPS, always=ESSENTIAL))
 def test_an_unobserved_instant_changes_no_prediction(name):
     """The time up to a row is cut in two by a row with nothing observed; there is no latent noise after the first row.
 

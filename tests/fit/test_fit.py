@@ -68,6 +68,7 @@ def test_what_is_hidden_does_not_matter():
     assert same(ax.fit(small(control_dim=2), data, **SETTINGS), ax.fit(small(control_dim=2), filled, **SETTINGS))
 
 
+@pytest.mark.slow
 def test_training_with_hidden_entries_beats_filling_them_with_zeros():
     truth = ax.simulators.linear_gaussian(700, seed=3).x
     hidden = np.random.default_rng(4).random((500, 3)) < 0.3

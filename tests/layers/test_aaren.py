@@ -63,6 +63,7 @@ def test_the_state_is_of_constant_size_and_summarises_all_rows(layer):
         np.testing.assert_allclose(found, want, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_steps_of_a_stack_use_constant_memory_and_equal_the_call():
     body = stack("aaren", depth=2, dim=4, head_dim=2, key=KEY)
     x = rows(9)

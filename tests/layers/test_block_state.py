@@ -121,6 +121,7 @@ def test_the_state_and_the_memory_a_row_do_not_grow():
         assert jax.tree.map(jnp.shape, eqx.filter_eval_shape(layer, jnp.zeros((length, 4)))[1]) == shapes
 
 
+@pytest.mark.slow
 def test_the_context_may_be_named_or_given_and_reads_the_times():
     named, given = (BlockState(4, window=2, context=c, key=KEY) for c in ("gru", GRU(4, key=KEY)))
     assert type(named.context) is type(given.context) is GRU

@@ -40,6 +40,7 @@ def test_outputs_equal_the_paper_equations(layer, regular):
     np.testing.assert_allclose(state.clock, times[-1], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_instant_without_input_changes_nothing_after_it(layer):
     """Time is real: two gaps in a row are their sum."""
     x = jnp.asarray(np.random.default_rng(1).normal(size=(4, 3)), jnp.float32)
@@ -57,6 +58,7 @@ def test_regular_rows_go_on_after_irregular_ones(layer):
     np.testing.assert_allclose(run(layer, x[4:], state)[0], whole[4:], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_kernel_has_as_many_weights_at_any_length_and_keeps_the_size_of_white_noise():
     short, long = (CKConv(400, max_length=length, hidden=64, key=jax.random.key(3)) for length in (8, 2048))
     shapes = [[leaf.shape for leaf in jax.tree.leaves(eqx.filter(layer, eqx.is_array))] for layer in (short, long)]

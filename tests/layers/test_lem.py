@@ -33,6 +33,7 @@ def test_outputs_equal_the_paper_equations(longest_step):
     np.testing.assert_allclose(state, [y, z], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_states_stay_bounded_over_long_gaps_and_large_inputs():
     layer = LEM(3, key=jax.random.key(1))
     x = jnp.asarray(np.random.default_rng(0).normal(size=(30, 3)) * 1e6, jnp.float32)

@@ -40,7 +40,10 @@ def test_outputs_equal_the_paper_equations_at_any_times(layer):
     np.testing.assert_allclose(state, h, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("chunk", "time"), [(1, 3), (4, 1), (4, 11), (16, 11), (4, 12)])
+@pytest.mark.parametrize(
+    ("chunk", "time"),
+    [(4, 11), (16, 11), *(pytest.param(*size, marks=pytest.mark.slow) for size in [(1, 3), (4, 1), (4, 12)])],
+)
 def test_convolution_equals_matrix_powers(chunk, time):
     """Outputs and the states after some rows, from a state that is not zero."""
     layer = LSSL(3, state_dim=5, chunk=chunk, step_min=0.05, step_max=0.5, key=jax.random.key(0))

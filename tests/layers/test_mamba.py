@@ -87,6 +87,7 @@ def test_equals_transformers_in_values_and_gradients():
     np.testing.assert_allclose(d_x, tensors["gradient.x"], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_row_can_select_to_be_passed_over(layer):
     """The idea of the paper: a step size of zero lets a row go by; of the state only the decay that time asks for."""
     shut = eqx.tree_at(lambda layer: layer.block.delta_bias, layer, jnp.full_like(layer.block.delta_bias, -40.0))

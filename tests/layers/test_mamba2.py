@@ -63,6 +63,7 @@ def test_outputs_equal_the_paper_equations(layer):
     np.testing.assert_allclose(state.conv, rows[1:], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_starts_with_the_published_step_sizes_and_rates():
     layer = Mamba2(500, head_dim=1, state_dim=1, key=jax.random.key(1))
     delta, rate = jax.nn.softplus(layer.delta_bias), jnp.exp(layer.A_log)

@@ -46,8 +46,12 @@ def test_zero_order_hold_does_not_see_how_a_constant_input_is_cut():
     np.testing.assert_allclose(once, cut, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("dt", [0.0, 1e-6, 1e3])
-@pytest.mark.parametrize("discretisation", ["zoh", "bilinear"])
+SLOW = pytest.mark.slow
+EXTREME = [("zoh", 0.0), ("bilinear", 1e-6), ("zoh", 1e3)]
+OTHERS = [pytest.param(*case, marks=SLOW) for case in (("bilinear", 0.0), ("zoh", 1e-6), ("bilinear", 1e3))]
+
+
+@pytest.mark.parametrize(("discretisation", "dt"), EXTREME + OTHERS)
 def test_extreme_times_stay_finite_and_exact(dt, discretisation):
     layer = S4D(2, state_dim=4, discretisation=discretisation, key=jax.random.key(2))
     x = np.ones((3, 2))

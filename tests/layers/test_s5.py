@@ -65,6 +65,7 @@ def test_starts_as_the_normal_part_of_hippo_in_every_block():
     assert np.all((layer.step_log >= np.log(1e-3)) & (layer.step_log <= np.log(1e-1)))
 
 
+@pytest.mark.slow
 def test_starts_as_a_real_system_with_independent_entries():
     """With one step for all modes y is that of x' = A x + B u with A real: its impulse response is C e^{A t} B."""
     layer = S5(2, state_dim=3, step_min=0.1, step_max=0.1, key=jax.random.key(2))

@@ -58,6 +58,7 @@ def test_outputs_equal_the_paper_equations():
     np.testing.assert_allclose(state.past.rows, x, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_represents_systems_with_real_eigenvalues_better_with_every_filter():
     """Impulse responses a^s of slow, fast and alternating decays, by the weights of least squares."""
     length, decays = 128, np.array([0.999, 0.98, 0.8, 0.3, -0.5, -0.97])

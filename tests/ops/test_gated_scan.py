@@ -45,6 +45,7 @@ def test_a_batch_equals_one_by_one_for_values_and_gradients(name):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), tuple(shared), sums)
 
 
+@pytest.mark.slow
 @both
 def test_gradients_of_each_sequence_of_a_batch(name):
     """The other order, vmap of grad: weights of one sequence each."""

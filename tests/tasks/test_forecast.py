@@ -64,6 +64,7 @@ def test_paths_follow_the_exact_predictive_law():
     assert_law(paths, PAST)
 
 
+@pytest.mark.slow
 def test_paths_from_origins_inside_a_series_follow_it_too():
     origins = jnp.array([PAST, 2])
     paths = forecast_origins(affine(), batch(X), origins, horizon=HORIZON, samples=SAMPLES, key=jax.random.key(7))
@@ -72,6 +73,7 @@ def test_paths_from_origins_inside_a_series_follow_it_too():
         assert_law(np.asarray(paths)[:, 0, i], int(origin))
 
 
+@pytest.mark.slow
 def test_chunks_change_no_path():
     series, key = batch(X[:PAST]), jax.random.key(5)
     none, ones = jnp.zeros((1, HORIZON, 0)), jnp.ones((1, HORIZON))
