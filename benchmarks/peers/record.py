@@ -1,4 +1,4 @@
-"""Numbers of another library's layers, recorded for tests/golden/layers; run where that library is installed."""
+"""Numbers of another library, recorded for tests/golden; run where that library is installed."""
 
 import sys
 from collections.abc import Mapping
@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-FOLDER = Path(__file__).parents[2] / "tests" / "golden" / "layers"
+GOLDEN = Path(__file__).parents[2] / "tests" / "golden"
+FOLDER = GOLDEN / "layers"
 
 
-def record(name: str, tensors: Mapping[str, np.ndarray], packages: list[str]) -> None:
-    """Write `tensors` to `name`.safetensors with the versions of `packages` and the script that made it."""
+def record(name: str, tensors: Mapping[str, np.ndarray], packages: list[str], folder: Path = FOLDER) -> None:
+    """Write `tensors` to `name`.safetensors in `folder`, with the versions of `packages` and the script's name."""
     about = {package: version(package) for package in packages}
-    path = FOLDER / f"{name}.safetensors"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.safetensors"
     save_file(
         {k: np.ascontiguousarray(v) for k, v in tensors.items()}, path, {**about, "script": Path(sys.argv[0]).name}
     )

@@ -34,7 +34,7 @@ OPERATOR = Operator(jnp.eye(2, 4))
         ({"decode": "latent", "target_dim": 3}, r"reads 3 targets off z, which has latent_dim = 2: raise latent_dim"),
         ({"operator": OPERATOR}, r"the operator is for 4 columns, the model for obs_dim = 3"),
         ({"obs_dim": 4, "operator": OPERATOR, "context": 5}, r"use context=None.*Scale\(per='all'\)"),
-        ({"alpha": "slow"}, r"alpha='slow' is not known: give 'multiscale', 'learned', a number, or an array"),
+        ({"alpha": "slow"}, r"alpha='slow' is not known: give 'multiscale', 'learned', 'vendi', a number, or an array"),
         ({"alpha": -0.1}, r"0 <= alpha <= 1 - sigma_z\^2 = 0\.91 \(sigma_z = 0\.3\); found -0\.1\. Lower"),
         ({"alpha": 0.92}, r"1 - sigma_z\^2 = 0\.91.*found 0\.92\. Lower alpha or sigma_z"),
         ({"alpha": np.array([0.1, 0.95, 0.2])}, r"found 0\.95 at step 1"),

@@ -1,4 +1,7 @@
-"""How much of the observation the latent takes in: a_t of the Alternator (arXiv 2405.11848, section 2)."""
+"""How much of the observation the latent takes in: a_t of the Alternator (arXiv 2405.11848, section 2).
+
+This room has what is known before the rows are seen; `vendi` has what follows from them.
+"""
 
 import math
 
@@ -29,18 +32,23 @@ class Alpha(eqx.Module):
         self.bound = 1.0 - sigma_z**2
         self.logit, self.schedule = None, Fixed(None)
         if isinstance(spec, str):
-            share = _start(spec, latent_dim, self.bound) / self.bound
-            self.logit = jnp.asarray(np.log(share / (1.0 - share)), dtype=float)
+            self.logit = start_logit(spec, latent_dim, self.bound)
         else:
             self.schedule = Fixed(jnp.atleast_1d(jnp.asarray(_checked(spec, self.bound, sigma_z), dtype=float)))
 
-    def __call__(self, step: Int[Array, "*rows"]) -> Float[Array, "*rows any_latent"]:
+    def __call__(self, step: Int[Array, "*rows"], window: None = None) -> Float[Array, "*rows any_latent"]:
         """a at the given absolute steps; the last axis has length 1 or latent_dim."""
         if self.logit is not None:
             return jnp.broadcast_to(self.bound * jax.nn.sigmoid(self.logit), (*step.shape, self.logit.shape[-1]))
         values = self.schedule.value
         assert values is not None
         return values[jnp.minimum(step, values.shape[0] - 1)][..., None]
+
+
+def start_logit(spec: str, latent_dim: int, bound: float) -> Float[Array, "any_latent"]:
+    """Logits of alpha / bound where a learned alpha starts: one for "learned", latent_dim for "multiscale"."""
+    share = _start(spec, latent_dim, bound) / bound
+    return jnp.asarray(np.log(share / (1.0 - share)), dtype=float)
 
 
 def _start(spec: str, latent_dim: int, bound: float) -> np.ndarray:
@@ -53,7 +61,9 @@ def _start(spec: str, latent_dim: int, bound: float) -> np.ndarray:
         )
         squared_carry = 0.25 ** (1.0 / half_life)
         return np.clip(bound - squared_carry, 1e-3 * bound, 0.95 * bound)
-    raise InputError(f"alpha={spec!r} is not known: give 'multiscale', 'learned', a number, or an array over time.")
+    raise InputError(
+        f"alpha={spec!r} is not known: give 'multiscale', 'learned', 'vendi', a number, or an array over time."
+    )
 
 
 def _checked(spec: float | Array | np.ndarray, bound: float, sigma_z: float) -> np.ndarray:

@@ -1,8 +1,10 @@
-"""Checks at the Alternator's door, and its decoder made from its specification."""
+"""Checks at the Alternator's door, and its alpha and decoder made from their specifications."""
 
 import jax
 
 from alternax.core.errors import InputError
+from alternax.models.alternator.alpha import Alpha
+from alternax.models.alternator.vendi import Vendi, VendiAlpha
 from alternax.models.checks import check_choice, check_counts, check_operator
 from alternax.nets.body import Body, body
 from alternax.nets.flow import KINDS as FLOWS
@@ -26,6 +28,12 @@ def check(obs_dim, latent_dim, target_dim, control_dim, sigma_z, flow, context, 
             f"decode='latent' reads {target_dim} targets off z, which has latent_dim = {latent_dim}: raise latent_dim."
         )
     check_operator(operator, obs_dim, context)
+
+
+def alpha(spec, latent_dim: int, sigma_z: float) -> Alpha | VendiAlpha:
+    """What the specification stands for: alpha by step, or by the rows of a window."""
+    spec = Vendi() if isinstance(spec, str) and spec == "vendi" else spec
+    return VendiAlpha(spec, latent_dim, sigma_z) if isinstance(spec, Vendi) else Alpha(spec, latent_dim, sigma_z)
 
 
 def head(decode: str, latent_dim: int, target_dim: int, width: int, key) -> Body | None:

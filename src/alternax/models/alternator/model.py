@@ -30,6 +30,7 @@ from alternax.models.alternator import build
 from alternax.models.alternator.alpha import Alpha
 from alternax.models.alternator.parallel import encode, fill_by_draws, gather, moments, run
 from alternax.models.alternator.state import AlternatorState
+from alternax.models.alternator.vendi import VendiAlpha, Window
 from alternax.models.checks import check_choice, check_decodes, check_sequence
 from alternax.nets.body import Body
 from alternax.nets.context_scale import ContextScale
@@ -38,7 +39,7 @@ from alternax.nets.noise import Noise
 from alternax.nets.operator import Operator
 from alternax.nets.past import Past
 from alternax.nets.residual import Residual
-from alternax.nets.rows import TINY, law, predictor, reader, row_asked, row_taken
+from alternax.nets.rows import TINY, law, predictor, reader, row_asked, row_taken, seen_dim
 
 
 class Alternator(LatentModel):
@@ -54,7 +55,8 @@ class Alternator(LatentModel):
         width: Width of both bodies.
         depth: Layers of the bodies (hidden layers of an "mlp").
         alpha: "multiscale" (learned per latent dimension, half-lives log-spaced from 1 to 100 steps at the start),
-            "learned" (one scalar), a number, or an array over time (its last value serves later steps).
+            "learned" (one scalar), a number, an array over time (its last value serves later steps), or "vendi" or a
+            `Vendi` (it follows how varied the last rows were, the alpha-Alternator).
         sigma_z: Standard deviation of the latent noise; 0 <= alpha <= 1 - sigma_z^2.
         noise: "state", "student", "learned", "lowrank" or "paper"; see `Noise`.
         sigma_x: Observation noise of the paper, start value of the learned kinds, in scaled units.
@@ -82,7 +84,7 @@ class Alternator(LatentModel):
 
     ftn: Body
     otn: Body
-    alpha: Alpha
+    alpha: Alpha | VendiAlpha
     noise: Noise
     residual: Residual
     operator: Operator | None
@@ -126,7 +128,7 @@ class Alternator(LatentModel):
         ftn_key, otn_key, noise_key, head_key = jax.random.split(key, 4)
         self.noise = Noise(noise, obs_dim, sigma_x, rank, operator, noise_key)
         self.residual = Residual(residual, obs_dim)
-        self.alpha = Alpha(alpha, latent_dim, sigma_z)
+        self.alpha = build.alpha(alpha, latent_dim, sigma_z)
         sizes = {"width": width, "depth": depth}
         self.ftn = reader(ftn, obs_dim, control_dim, latent_dim, operator, **sizes, key=ftn_key)
         self.otn = predictor(otn, latent_dim, obs_dim, control_dim, self.noise, operator, **sizes, key=otn_key)
@@ -146,6 +148,9 @@ class Alternator(LatentModel):
             ftn=self.ftn.init_state(),
             otn=self.otn.init_state(),
             step=jnp.zeros((), jnp.int32),
+            window=self.alpha.empty(seen_dim(self.obs_dim, self.operator))
+            if isinstance(self.alpha, VendiAlpha)
+            else None,
         )
 
     def advance(self, state: AlternatorState, dt: Array, *, control: Array, key: Array) -> AlternatorState:
@@ -179,8 +184,10 @@ class Alternator(LatentModel):
         if self.gap == "draw":
             x, observed = complete(law, x, observed, draw_key(key, state.step)), jnp.ones_like(observed)
         past = state.past.take(x, observed, self.scaling)
-        g, ftn = self.ftn.step(self.ftn_input(past, observed, control), state.ftn, dt=dt)
-        a, carry = self.gains(state.step)
+        taken = self.ftn_input(past, observed, control)
+        g, ftn = self.ftn.step(taken, state.ftn, dt=dt)
+        window = None if state.window is None else state.window.take(self.columns(taken))
+        a, carry = self.gains(state.step, window)
         updated = AlternatorState(
             z=jnp.sqrt(a) * g + carry * state.z,
             spread=jnp.full_like(state.spread, self.sigma_z),
@@ -188,6 +195,7 @@ class Alternator(LatentModel):
             ftn=ftn,
             otn=otn,
             step=state.step,
+            window=window,
         )
         after = where_tree(observed.any(), updated, state)
         return eqx.tree_at(lambda s: s.step, after, state.step + 1), log_weight
@@ -248,14 +256,23 @@ class Alternator(LatentModel):
         """The time that recurrent bodies see: None without a flow, where they count rows."""
         return None if self.decay is None else elapsed
 
-    def gains(self, step: Array) -> tuple[Array, Array]:
+    def gains(self, step: Array, window: Window | None = None) -> tuple[Array, Array]:
         """a_t and c_t = sqrt(1 - a_t - sz^2)."""
-        a = self.alpha(step)
+        a = self.alpha(step, window)
         return a, jnp.sqrt(jnp.maximum(1.0 - a - self.sigma_z**2, 0.0) + TINY)
 
     def ftn_input(self, past: Past, observed: Array, control: Array) -> Array:
         """What g sees of a row, given the past after it."""
         return row_taken(past, observed, control, self.scaling, self.operator)
+
+    def columns(self, taken: Array) -> Array:
+        """The columns of x (or the operator's coordinates) in what g sees of a row."""
+        return taken[..., : self.column_count]
+
+    @property
+    def column_count(self) -> int:
+        """Columns of x, or coordinates of the operator."""
+        return seen_dim(self.obs_dim, self.operator)
 
     def otn_input(self, z: Array, past: Past, control: Array) -> Array:
         """What f sees before a row."""

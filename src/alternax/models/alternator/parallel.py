@@ -10,6 +10,7 @@ from jaxtyping import Array
 from alternax.core.model import latent_key, scan_unroll
 from alternax.core.sequence import Sequence
 from alternax.models.alternator.state import AlternatorState
+from alternax.models.alternator.vendi import VendiAlpha, Window
 from alternax.nets.past import PastRows, past_rows, row_before
 from alternax.ops.linear_scan import linear_scan
 
@@ -26,6 +27,7 @@ class Trace(eqx.Module):
     spread: Array
     ftn: Any
     otn: Any
+    window: Window | None
 
 
 class Encoded(eqx.Module):
@@ -34,16 +36,20 @@ class Encoded(eqx.Module):
     rows: PastRows
     g: Array
     ftn: Any
+    window: Window | None
 
 
 def encode(model: "Alternator", seq: Sequence, start: AlternatorState, keep: Array | None = None) -> Encoded:
     """Masks, last values, scales and one batched call of g."""
     rows = past_rows(seq, start.past, start.step, model.scaling)
+    taken = model.ftn_input(rows.after, rows.observed, seq.controls)
     g, ftn = model.ftn(
-        model.ftn_input(rows.after, rows.observed, seq.controls),
-        start.ftn, valid=rows.seen, resets=rows.resets, dt=model.layer_dt(rows.before.elapsed), keep=keep,
+        taken, start.ftn, valid=rows.seen, resets=rows.resets, dt=model.layer_dt(rows.before.elapsed), keep=keep,
     )  # fmt: skip
-    return Encoded(rows, g, ftn)
+    window = None
+    if isinstance(model.alpha, VendiAlpha):
+        window = model.alpha.windows(model.columns(taken), rows.seen, rows.resets, start.window)
+    return Encoded(rows, g, ftn, window)
 
 
 def run(
@@ -64,7 +70,7 @@ def run(
     """
     code = encode(model, seq, start, keep) if encoded is None else encoded
     rows = code.rows
-    carry, drive, flow = _recurrence(model, rows, code.g)
+    carry, drive, flow = _recurrence(model, code)
     spread, spread_before = _spread(model, rows, start)
     noise = jax.vmap(lambda step: jax.random.normal(latent_key(key, step), (model.latent_dim,), code.g.dtype))(
         rows.step
@@ -79,7 +85,7 @@ def run(
         model.otn_input(z_before, rows.before, seq.controls),
         start.otn, valid=rows.seen, resets=rows.resets, dt=model.layer_dt(rows.before.elapsed), keep=keep,
     )  # fmt: skip
-    return Trace(model.law(raw, rows.before), rows, z, spread, code.ftn, otn)
+    return Trace(model.law(raw, rows.before), rows, z, spread, code.ftn, otn, code.window)
 
 
 def gather(trace: Trace, keep: Array | None) -> AlternatorState:
@@ -92,13 +98,14 @@ def gather(trace: Trace, keep: Array | None) -> AlternatorState:
         ftn=trace.ftn,
         otn=trace.otn,
         step=(trace.rows.step + trace.rows.valid)[at],
+        window=jax.tree.map(lambda a: a[at], trace.window),
     )
 
 
 def moments(model: "Alternator", start: AlternatorState, code: Encoded) -> tuple[Array, Array]:
     """m_t = c_t m_{t-1} + u_t and v_t = c_t^2 v_{t-1} + sz^2, with the flow in between."""
     rows = code.rows
-    carry, drive, flow = _recurrence(model, rows, code.g)
+    carry, drive, flow = _recurrence(model, code)
     gain = carry * flow
     mean = linear_scan(gain, drive, start.z, resets=rows.resets)
     first = jnp.where(rows.resets[:, None], gain**2, 0.0)
@@ -115,9 +122,10 @@ def fill_by_draws(model: "Alternator", seq: Sequence, start: AlternatorState, ke
     return eqx.tree_at(lambda s: (s.x, s.observed), seq, (filled, everything))
 
 
-def _recurrence(model: "Alternator", rows: PastRows, g: Array) -> tuple[Array, Array, Array]:
+def _recurrence(model: "Alternator", code: Encoded) -> tuple[Array, Array, Array]:
     """carry c_t, drive sqrt(a_t) g_t and flow by row; rows with nothing observed only flow, padding does nothing."""
-    a, carry = model.gains(rows.step)
+    rows, g = code.rows, code.g
+    a, carry = model.gains(rows.step, code.window)
     seen = rows.seen[:, None]
     drive = jnp.where(seen, jnp.sqrt(a) * g, 0.0)
     return jnp.where(seen, jnp.broadcast_to(carry, g.shape), 1.0), drive, model.flow(rows.dt).astype(g.dtype)

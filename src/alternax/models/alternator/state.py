@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float, Int
 
+from alternax.models.alternator.vendi import Window
 from alternax.nets.past import Past
 
 
@@ -21,6 +22,7 @@ class AlternatorState(eqx.Module):
         ftn: State of the FTN's body.
         otn: State of the OTN's body.
         step: Absolute step: the number of rows taken in.
+        window: The last rows taken in, where alpha follows them.
     """
 
     z: Float[Array, "*rows latent_dim"]
@@ -29,3 +31,4 @@ class AlternatorState(eqx.Module):
     ftn: Any
     otn: Any
     step: Int[Array, "*rows"]
+    window: Window | None = None
