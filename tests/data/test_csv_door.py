@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from alternax.core.errors import InputError
-from alternax.data import Sequences
+from alternax.data import Sequences, csv_door
 
 
 def written(tmp_path, text, **options):
@@ -56,6 +56,17 @@ def test_daylight_saving_offsets_in_text_keep_the_instants(tmp_path):
         ("start,end,a\n2024-01-01,2024-01-02,2\n", r"More than one possible time column: 'start', 'end'"),
         ("date,a\n2024-01-01,\n2024-01-02,\n", r"Column 'a' has no observed value at all"),
         (b"date,\xff\xfe\n2024-01-01,1\n", r"data.csv is not a UTF-8 text file"),
+        (b"date,a\n2024-01-01,1\n2024-01-02,\xff\n", r"data.csv is not a UTF-8 text file"),
+        ("date,a,b\n2024-01-01,1\n2024-01-02,2,3\n", r"the row that ends in line 2 has 2 cells, but the header has 3"),
+        ("date,a\n2024-01-01,1,5\n2024-01-02,2,3\n", r"the row that ends in line 2 has 3 cells, but the header has 2"),
+        ('date,a\n2024-01-01,"1\n2024-01-02,2\n', r"is not a table of equally long rows: .* inside string"),
+        ('date,a\n2024-01-01,"' + "1" * 140_000, r"is not a table: .*; is a quotation mark never closed\?"),
+        ("# made by hand\ndate,a\n2024-01-01,1\n", r"line 2 has 2 cells, but the header has 1"),
+        (
+            "date;a\n2024-01-01;1,5\n",
+            r"Column 'a', row 0: expected a number, found '1,5'; write it with a decimal point",
+        ),
+        ("t,a\n2024-01-01T00:00Z,1\n2024-01-02T00:00,2\n", r"row 1, '2024-01-02T00:00', has none: add its offset"),
     ],
 )
 def test_files_that_do_not_fit_are_refused(tmp_path, text, message):
@@ -70,3 +81,52 @@ def test_unknown_column_missing_file_and_folder(tmp_path):
         Sequences.from_csv(tmp_path / "other.csv")
     with pytest.raises(InputError, match=r"Expected a CSV file, found a folder"):
         Sequences.from_csv(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a;b;c", "two\nlines", "a,b", 'say "x"', "😀", "\u200fשלום", "e\u0301"])
+def test_names_of_any_make_are_kept(tmp_path, name):
+    quoted = name.replace('"', '""')
+    data = written(tmp_path, f'date,"{quoted}",x\n2024-01-01,1,2\n')
+    assert data.schema.values == (name, "x")
+
+
+def test_a_separator_that_ends_every_line_makes_no_column(tmp_path):
+    assert written(tmp_path, "date,a,\n2024-01-01,1,\n2024-01-02,2,\n").schema.values == ("a",)
+    assert written(tmp_path, "date,a\n2024-01-01,1,\n2024-01-02,2,\n").schema.values == ("a",)
+
+
+def test_series_named_by_numbers_and_texts_stay_apart_however_far_down_the_texts_come(tmp_path):
+    rows = [f"{i % 7},{i},1" for i in range(200_000)] + ["A,1,2", "1,300000,3"]
+    data = written(tmp_path, "\n".join(["unique_id,ds,y", *rows, ""]))
+    assert data.schema.ids == ("0", "1", "2", "3", "4", "5", "6", "A")
+    assert data.x[1, data.lengths[1] - 1, 0] == 3
+
+
+def test_a_bad_cell_far_down_is_named(tmp_path):
+    text = "ds,y\n" + "".join(f"{i},1\n" for i in range(200_000)) + "200000,x\n"
+    with pytest.raises(InputError, match=r"Column 'y', row 200000: expected a number, found 'x'"):
+        written(tmp_path, text)
+
+
+def test_a_file_that_memory_does_not_hold_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    text = "ds,a,b\n" + "".join(f"{i},1,2\n" for i in range(1000))
+    monkeypatch.setattr(csv_door, "ALWAYS", 0)
+    monkeypatch.setattr(csv_door, "available_memory", lambda: 50_000)
+    monkeypatch.setattr(csv_door, "_check_rows", lambda *a: pytest.fail("the file was read"))
+    message = (
+        r"data.csv: a file of 7.9e-06 GB with 3 columns needs about 6.8e-05 GB of memory, and 5e-05 GB are free. Split"
+    )
+    with pytest.raises(InputError, match=message):
+        written(tmp_path, text)
+
+
+@pytest.mark.parametrize("room", [None, 200_000])
+def test_a_file_that_memory_holds_is_read(tmp_path, monkeypatch, room):
+    monkeypatch.setattr(csv_door, "ALWAYS", 0)
+    monkeypatch.setattr(csv_door, "available_memory", lambda: room)
+    assert written(tmp_path, "ds,a,b\n" + "".join(f"{i},1,2\n" for i in range(1000))).lengths == [1000]
+
+
+def test_small_files_are_read_however_little_memory_there_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_door, "available_memory", lambda: 0)
+    assert written(tmp_path, "ds,a\n1,2\n").lengths == [1]

@@ -14,9 +14,12 @@ import pytest
 from alternax.core.errors import InputError, ModelFileError
 from alternax.core.fixed import Fixed
 from alternax.files import load, save
+from alternax.files.config import digest
 from alternax.version import __version__
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+CIRCLE: list = []
+CIRCLE.append(CIRCLE)
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +32,12 @@ def run(model, tmp_path):
     return save(model, {"steps": 3, "tail": np.array(["2020-01", "NaT"], "M8[ns]")}, tmp_path / "run")
 
 
-def edit(run, **entries):
-    config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps(config | entries))
+def edit(run, *, sealed=False, **entries):
+    """Alter config.json as a person with an editor does; sealed, as one who makes the checksum fit as well."""
+    config = json.loads((run / "config.json").read_text()) | entries
+    if sealed:
+        config["config_sha256"] = digest(config)
+    (run / "config.json").write_text(json.dumps(config))
 
 
 def test_model_and_meta_come_back(run, model):
@@ -45,7 +51,7 @@ def test_model_and_meta_come_back(run, model):
 def test_config_is_readable_and_names_its_version(run):
     config = json.loads((run / "config.json").read_text())
     assert config["format"] == "alternax"
-    assert config["schema_version"] == 1
+    assert config["schema_version"] == 2
     assert config["library_version"] == __version__
     assert config["structure"]["$module"] == "alternax.core.fixed.Fixed"
     assert config["meta"]["steps"] == 3
@@ -182,39 +188,77 @@ def test_config_of_something_else_is_refused(run):
         load(run)
 
 
-@pytest.mark.parametrize("version", [0, 2, None, "1"])
+@pytest.mark.parametrize("version", [0, 3, None, "1", True, 1.0, 10**99])
 def test_other_schema_version_is_refused_with_both_versions(run, version):
     edit(run, schema_version=version, library_version="9.1")
-    message = rf"is of format version {version}, written by alternax 9\.1; this is alternax {__version__}.* version 1"
+    message = (
+        rf"is of format version {version!r:.80}(\.\.\.)?, written by alternax '9\.1'; this is alternax {__version__}, "
+        "which reads versions 1 and 2: install"
+    )
     with pytest.raises(ModelFileError, match=message):
         load(run)
 
 
 def test_unknown_config_entries_are_refused(run):
-    edit(run, tensors_file="../../elsewhere")
-    with pytest.raises(ModelFileError, match="must have exactly the entries .* found .*tensors_file"):
+    edit(run, sealed=True, tensors_file="../../elsewhere")
+    with pytest.raises(ModelFileError, match=r"must have exactly the entries .*\]; 'tensors_file' is not among them"):
         load(run)
 
 
 def test_altered_structure_is_named_with_its_folder(run):
-    edit(run, structure={"$module": "os.system", "fields": {}})
+    edit(run, sealed=True, structure={"$module": "os.system", "fields": {}})
     with pytest.raises(ModelFileError, match=r"run: run\.model: unknown class 'os\.system'"):
         load(run)
 
 
 def test_wrong_format_with_right_checksum_is_refused(run):
     (run / "model.safetensors").write_bytes(b"not tensors")
-    edit(run, tensors_bytes=11, tensors_sha256=hashlib.sha256(b"not tensors").hexdigest())
+    edit(run, sealed=True, tensors_bytes=11, tensors_sha256=hashlib.sha256(b"not tensors").hexdigest())
     with pytest.raises(ModelFileError, match="is not a safetensors file"):
         load(run)
 
 
 def test_oversized_config_is_refused(run, monkeypatch):
-    monkeypatch.setattr("alternax.files.folder.MAX_CONFIG_BYTES", 50)
+    for room in ("config", "reader"):
+        monkeypatch.setattr(f"alternax.files.{room}.MAX_CONFIG_BYTES", 50)
     with pytest.raises(ModelFileError, match="config.json is larger than 50 bytes"):
         load(run)
     with pytest.raises(InputError, match="more than 50; keep numbers in arrays"):
         save(Fixed(None), {}, run.parent / "other")
+
+
+@pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        ({"n": 10**5000}, r"config\.json cannot be written: Exceeds the limit .*; keep such a number in an array"),
+        ({"a": CIRCLE}, r"run\.meta\.a.*: nested more than 64 deep; a model file holds no deeper tree"),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(model, tmp_path, meta, message):
+    with pytest.raises(InputError, match=message):
+        save(model, meta, tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_path_that_no_system_has_is_refused(model):
+    with pytest.raises(InputError, match="is not the path of a folder .*; choose another folder"):
+        save(model, {}, "run\0")
+
+
+def test_save_after_a_kill_between_the_renames_keeps_what_a_person_had_there(run, tmp_path):
+    (run / "notes.txt").write_text("mine")
+    run.rename(tmp_path / ".run.0123abcd.old")
+    with pytest.warns(RuntimeWarning, match="saving it was interrupted"):
+        load(run)
+    save(Fixed(None), {}, run)
+    assert load(run)[0].value is None and (run / "notes.txt").read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_version_1_saved_again_is_of_this_version(tmp_path):
+    save(*load(GOLDEN / "v1"), tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["schema_version"] == 2
+    assert load(tmp_path / "run")[1]["shape"] == (2, 3)
 
 
 def test_version_1_loads_for_ever():
@@ -227,3 +271,23 @@ def test_version_1_loads_for_ever():
     assert isinstance(operator, Fixed)
     assert jnp.array_equal(operator.value, jnp.arange(6.0).reshape(2, 3))
     assert jnp.allclose(network(jnp.array([1.0, -2.0])), jnp.array([-7.0, 0.5]))
+
+
+def test_every_dtype_of_version_2_loads_for_ever():
+    (network, weights), meta = load(GOLDEN / "v2" / "tree")
+    assert weights["bf16"].dtype == jnp.bfloat16 and weights["bf16"].tolist() == [0, 1, 2]
+    assert meta["plain"] == {
+        "none": None,
+        "nested": [1, (2.5, [True, "text"])],
+        "big": 2**70,
+        "inf": float("inf"),
+        "$key": {"": -0.0},
+    }
+    arrays = meta["arrays"]
+    for name in ("int8", "int64", "float16", "complex128"):
+        assert arrays[name].dtype == name and np.array_equal(arrays[name], np.arange(-2, 4).reshape(2, 3))
+    assert np.array_equal(arrays["uint8"], [[254, 255, 0], [1, 2, 3]])
+    assert arrays["dates"].astype(str).tolist() == ["2024-02-29T00:00:00.000000000", "NaT"]
+    assert arrays["days"].dtype == "m8[D]" and arrays["empty"].shape == (0, 3) and arrays["scalar"] == 2.5
+    assert arrays["a.b/../ü\0"].tolist() == [1]
+    assert jnp.isfinite(network(jnp.ones(2))).all()

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from alternax.core.errors import InputError, ModelFileError
 from alternax.core.fixed import Fixed
-from alternax.files import build, dump
+from alternax.files import build, dump, load, save
 from alternax.files.names import FUNCTIONS, class_named
 
 
@@ -84,6 +84,18 @@ trees = st.recursive(
 @given(trees)
 def test_any_tree_comes_back_leaf_for_leaf(tree):
     assert_same(round_trip(tree, classes=[Outside]), tree)
+
+
+@given(trees)
+def test_any_tree_comes_back_from_a_folder_which_saved_again_is_the_same(tmp_path_factory, tree):
+    folder = tmp_path_factory.mktemp("tree") / "run"
+    save(tree, {"again": tree}, folder, classes=[Outside])
+    files = [(folder / name).read_bytes() for name in ("config.json", "model.safetensors")]
+    again, meta = load(folder, classes=[Outside])
+    assert_same(again, tree)
+    assert_same(meta, {"again": tree})
+    save(again, meta, folder, classes=[Outside])
+    assert [(folder / name).read_bytes() for name in ("config.json", "model.safetensors")] == files
 
 
 @pytest.mark.float64
@@ -176,18 +188,33 @@ WEIGHT = FIXED["fields"]["value"]
             "Fixed has no field 'more'; the file is of another alternax",
         ),
         (FIXED | {"fields": 3}, "malformed '\\$module' entry"),
-        (WEIGHT | {"shape": [4]}, r"tree: expected float32 of shape \(4,\), found float32 of shape \(3,\)"),
-        (WEIGHT | {"dtype": "int32"}, r"tree: expected int32 of shape \(3,\), found float32"),
-        (WEIGHT | {"dtype": "object"}, "dtype 'object' is none"),
-        (WEIGHT | {"dtype": "{'a': 1}"}, "is none that a model file can hold"),
-        (WEIGHT | {"dtype": "nothing"}, "dtype 'nothing' is none"),
+        (
+            {"value": WEIGHT | {"shape": [4]}},
+            r"tree\.value: expected float32 of shape \(4,\), found float32 of shape \(3,\)",
+        ),
+        ({"value": WEIGHT | {"dtype": "int32"}}, r"tree\.value: expected int32 of shape \(3,\), found float32"),
+        ({"value": WEIGHT | {"dtype": "object"}}, "dtype 'object' is none"),
+        ({"value": WEIGHT | {"dtype": "{'a': 1}"}}, "is none that a model file can hold"),
+        ({"value": WEIGHT | {"dtype": "nothing"}}, "dtype 'nothing' is none"),
         (WEIGHT | {"$array": "other"}, "tree: the array 'other' is missing"),
-        ([WEIGHT, WEIGHT], r"tree\.1: the array 'tree\.value' is missing from the tensors, or used twice"),
+        ([WEIGHT], r"tree\.0: the array 'tree\.value' belongs elsewhere: entries were exchanged"),
+        ({"value": WEIGHT, "$dict": []}, "malformed '\\$dict' entry"),
+        ({"$dict": [["a", 1]]}, "malformed '\\$dict' entry"),
+        ({"$dict": [["$a", 1], ["$a", 1]]}, "malformed '\\$dict' entry"),
+        ({"$dict": [[1, 1]]}, "malformed '\\$dict' entry"),
+        ({"$float": "1e5"}, "malformed '\\$float' entry"),
+        ({"$tuple": "abc"}, "malformed '\\$tuple' entry"),
+        (FIXED | {"also": 1}, "malformed '\\$module' entry"),
+        ({"value": WEIGHT | {"of": "torch"}}, "malformed '\\$array' entry"),
+        ({"value": WEIGHT | {"shape": [3.0]}}, r"tree\.value: \(3\.0,\) is not the shape of an array"),
+        ({"value": WEIGHT | {"dtype": "f4"}}, "dtype 'f4' is none"),
+        ({"value": WEIGHT | {"dtype": "datetime64[3]"}}, "dtype 'datetime64\\[3\\]' is none"),
+        ({"value": WEIGHT | {"dtype": "datetime64[zz]"}}, "dtype 'datetime64\\[zz\\]' is none"),
         ({"$array": "tree.value"}, "malformed '\\$array' entry"),
         ({"$function": "eval"}, "unknown function 'eval'; known are"),
         ({"$function": ["relu"]}, "malformed"),
-        ({"$code": "1"}, r"unknown entry \$code"),
-        ({"$tuple": [], "$dict": []}, r"unknown entry \$tuple, \$dict"),
+        ({"$code": "1"}, r"unknown entry '\$code'"),
+        ({"$tuple": [], "$dict": []}, r"unknown entry '\$tuple, \$dict'"),
         ([], "1 arrays belong nowhere, first 'tree.value'"),
         ([object()], "object is not JSON"),
     ],

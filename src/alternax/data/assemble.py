@@ -1,5 +1,6 @@
 """From flat rows, each with the number of its series, to padded arrays: the one place where numbers are checked."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,18 +13,20 @@ from alternax.data.sequences import Sequences
 from alternax.data.steps import infer_step
 from alternax.data.times import shown
 
+LONGEST = 1e30  # usual steps between two rows; single precision ends at 3e38
+
 
 @dataclass(frozen=True)
 class Rows:
     """All rows of all series, one below the other.
 
     Args:
-        x: Observations, NaN where missing.
+        x: Observations, NaN where missing; the caller's own copy, which is used up.
         times: UTC datetime64[ns] or numbers.
         series: Number of the series of each row.
         labels: What a row is called in an error: its number in the frame or in the series.
         controls: User controls.
-        targets: Targets, NaN where unlabelled.
+        targets: Targets, NaN where unlabelled; a copy like x.
         static: Values per series, one row a series.
         classes: Number of the class of each series, -1 where it is not known.
     """
@@ -38,6 +41,14 @@ class Rows:
     classes: Int[np.ndarray, "series"]
 
 
+RULES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "positive": (lambda x: x <= 0, "a number above 0"),
+    "count": (lambda x: (x < 0) | (x != np.rint(x)), "a count 0, 1, 2, ..."),
+    "binary": (lambda x: (x != 0) & (x != 1), "0 or 1"),
+    "category": (lambda x: (x < 0) | (x != np.rint(x)), "a category number 0, 1, 2, ..."),
+}
+
+
 def assemble(rows: Rows, schema: Schema, *, batched: bool) -> Sequences:
     """Check everything, infer the usual step, and lay the rows out series by series."""
     if rows.x.shape[1] == 0:
@@ -46,15 +57,17 @@ def assemble(rows: Rows, schema: Schema, *, batched: bool) -> Sequences:
     if lengths.min() == 0:
         empty = "the data" if len(lengths) < 2 else f"series {schema.ids[lengths.argmin()]!r}"
         raise InputError(f"Expected at least one row, but {empty} has none.")
-    order = np.argsort(rows.series, kind="stable")
-    sorted_rows = {n: getattr(rows, n)[order] for n in ("x", "times", "series", "labels", "controls", "targets")}
-    rows = replace(rows, **sorted_rows)
+    if (np.diff(rows.series) < 0).any():
+        order = np.argsort(rows.series, kind="stable")
+        by_row = ("x", "times", "series", "labels", "controls", "targets")
+        rows = replace(rows, **{name: getattr(rows, name)[order] for name in by_row})
     follows = rows.series[1:] == rows.series[:-1]
     _check_times(rows, schema, follows)
     _check_numbers(rows, schema)
     _check_kinds(rows, schema)
     check_calendar(schema.calendar, schema.time_kind)
     schema = replace(schema, step=infer_step(rows.times, follows, schema.timezone))
+    _check_elapsed(rows, schema, follows)
     return _lay_out(rows, lengths, schema, batched)
 
 
@@ -64,19 +77,23 @@ def _lay_out(rows: Rows, lengths: np.ndarray, schema: Schema, batched: bool) -> 
     shape = (len(lengths), lengths.max())
 
     def padded(flat: np.ndarray, fill: object) -> np.ndarray:
+        if len(lengths) == 1:
+            return flat[None]
         out = np.full((*shape, *flat.shape[1:]), fill, dtype=flat.dtype)
         out[place] = flat
         return out
 
     dates = rows.times.dtype.kind == "M"
     observed, labelled = np.isfinite(rows.x), np.isfinite(rows.targets)
+    for array, known in ((rows.x, observed), (rows.targets, labelled)):
+        array[~known] = 0.0  # in place: the largest arrays there are, made by the door for this
     return Sequences(
-        x=padded(np.where(observed, rows.x, 0.0), 0.0),
+        x=padded(rows.x, 0.0),
         observed=padded(observed, False),
         valid=padded(np.ones(len(rows.x), bool), False),
-        times=padded(rows.times if dates else rows.times.astype(float), np.datetime64("NaT") if dates else np.nan),
+        times=padded(rows.times.astype("M8[ns]" if dates else float), np.datetime64("NaT") if dates else np.nan),
         controls=padded(rows.controls, 0.0),
-        targets=padded(np.where(labelled, rows.targets, 0.0), 0.0),
+        targets=padded(rows.targets, 0.0),
         labelled=padded(labelled, False),
         static=rows.static,
         labels=rows.classes,
@@ -98,6 +115,7 @@ def _check_times(rows: Rows, schema: Schema, follows: np.ndarray) -> None:
         raise InputError(
             f"Missing time stamp at {_where(rows, schema, missing.argmax())}: every row needs a time; drop the row."
         )
+    _check_distances(rows, schema, follows)
     backward = follows & ~(rows.times[1:] > rows.times[:-1])
     if not backward.any():
         return
@@ -116,6 +134,35 @@ def _check_times(rows: Rows, schema: Schema, follows: np.ndarray) -> None:
         f"Unsorted time stamps: {_where(rows, schema, row)} comes after {shown(rows.times[row - 1])}; "
         "sort the rows by time first."
     )
+
+
+def _check_distances(rows: Rows, schema: Schema, follows: np.ndarray) -> None:
+    """Refuse a gap that cannot be measured: above 292 years in nanoseconds, or beyond all numbers."""
+    with np.errstate(over="ignore"):
+        gaps = np.diff(rows.times)
+    later = follows & (rows.times[1:] > rows.times[:-1])
+    immense = later & (gaps < np.timedelta64(0) if rows.times.dtype.kind == "M" else np.isinf(gaps))
+    if immense.any():
+        row = immense.argmax() + 1
+        limit = "292 years" if rows.times.dtype.kind == "M" else "the largest number"
+        raise InputError(
+            f"Time stamp at {_where(rows, schema, row)}: more than {limit} after the row before, "
+            f"{shown(rows.times[row - 1])}; give the parts as series of their own."
+        )
+
+
+def _check_elapsed(rows: Rows, schema: Schema, follows: np.ndarray) -> None:
+    """Refuse numeric gaps of so many usual steps that a model could not take them in."""
+    if rows.times.dtype.kind == "M" or not follows.any():
+        return
+    with np.errstate(over="ignore"):
+        steps = np.where(follows, np.diff(rows.times) / schema.step, 0.0)
+    row = steps.argmax() + 1
+    if steps[row - 1] > LONGEST:
+        raise InputError(
+            f"Time stamp at {_where(rows, schema, row)}: {steps[row - 1]:g} usual steps (of {schema.step:g}) after the "
+            f"row before; expected at most {LONGEST:g}."
+        )
 
 
 def _check_numbers(rows: Rows, schema: Schema) -> None:
@@ -146,22 +193,15 @@ def _check_numbers(rows: Rows, schema: Schema) -> None:
 
 
 def _check_kinds(rows: Rows, schema: Schema) -> None:
-    kinds = np.array(schema.kinds)
-    x = rows.x
-    with np.errstate(invalid="ignore"):
-        fraction = (x != np.rint(x)) & ~np.isnan(x)
-        rules = {
-            "positive": (x <= 0, "a number above 0"),
-            "count": ((x < 0) | fraction, "a count 0, 1, 2, ..."),
-            "binary": (~np.isin(x, (0.0, 1.0)) & ~np.isnan(x), "0 or 1"),
-            "category": ((x < 0) | fraction, "a category number 0, 1, 2, ..."),
-        }
-    for kind, (wrong, expected) in rules.items():
-        _refuse(rows, schema, wrong & (kinds == kind), x, f"{kind} column", schema.values, f"expected {expected}")
+    for kind, (wrong, expected) in RULES.items():
+        columns = np.flatnonzero([k == kind for k in schema.kinds])
+        if len(columns):
+            x, names = rows.x[:, columns], [schema.values[i] for i in columns]
+            _refuse(rows, schema, wrong(x) & ~np.isnan(x), x, f"{kind} column", names, f"expected {expected}")
 
 
 def _refuse(
-    rows: Rows, schema: Schema, wrong: np.ndarray, array: np.ndarray, what: str, names: tuple, expected: str
+    rows: Rows, schema: Schema, wrong: np.ndarray, array: np.ndarray, what: str, names: Sequence[str], expected: str
 ) -> None:
     """Raise for the first marked entry, in order of rows."""
     bad = np.argwhere(wrong)

@@ -10,11 +10,11 @@ import pandas as pd
 
 from alternax.core.errors import InputError
 from alternax.data.assemble import Rows, assemble
-from alternax.data.checks import as_names, first_no_number, known, listed, without_repeats
+from alternax.data.checks import as_floats, as_names, first_no_number, known, listed, missing_cells, without_repeats
 from alternax.data.classes import Classes, numbered
 from alternax.data.schema import Schema, column_kinds
 from alternax.data.sequences import Sequences
-from alternax.data.times import looks_like_times, parse_times
+from alternax.data.times import DECIMAL_COMMA, looks_like_times, parse_times
 
 TIME_NAME, ID_NAME = "ds", "unique_id"
 TEMPORAL = (nw.Datetime, nw.Date)
@@ -89,20 +89,35 @@ def open_frame(df: Any, time: str | None) -> tuple[nw.DataFrame, str | None]:
     """The frame with a meaningful index turned into columns, and the name of a time index."""
     from_index = None
     if isinstance(df, pd.DataFrame):
-        df = df.rename(columns=str)
-        without_repeats(list(df.columns))
+        df = _with_plain_columns(df)
         dated = isinstance(df.index, pd.DatetimeIndex | pd.PeriodIndex)
         if isinstance(df.index, pd.MultiIndex) or dated or (time is not None and df.index.name == time):
-            from_index = None if isinstance(df.index, pd.MultiIndex) else df.index.name or "time"
-            names = [n or f"level_{i}" for i, n in enumerate(df.index.names)] if from_index is None else [from_index]
+            several = isinstance(df.index, pd.MultiIndex)
+            names = [str(f"level_{i}" if n is None else n) for i, n in enumerate(df.index.names)]
+            names = names if several or df.index.name is not None else ["time"]
+            from_index = None if several else names[0]
+            without_repeats([*names, *df.columns])
             df = df.reset_index(names=names)
     try:
         return nw.from_native(df, eager_only=True), from_index
     except TypeError as error:
-        hint = (
-            "collect a lazy frame first" if "LazyFrame" in type(df).__name__ else "for arrays use Sequences.from_numpy"
-        )
+        hints = {"LazyFrame": "collect a lazy frame first", "Series": "make it a frame with to_frame()"}
+        hint = hints.get(type(df).__name__, "for arrays use Sequences.from_numpy")
         raise InputError(f"Expected a pandas or polars frame, found {type(df).__name__}; {hint}.") from error
+
+
+def _with_plain_columns(df: pd.DataFrame) -> pd.DataFrame:
+    """The frame with one text for the name of every column."""
+    if isinstance(df.columns, pd.MultiIndex):
+        raise InputError(
+            f"Expected one level of column names, found {df.columns.nlevels}: "
+            "join them, for example with df.columns = ['_'.join(map(str, name)) for name in df.columns]."
+        )
+    if df.columns.hasnans:
+        raise InputError(f"Column number {df.columns.isna().argmax()} has no name: give it one, or leave it out.")
+    df = df.set_axis([str(name) for name in df.columns], axis=1)
+    without_repeats(list(df.columns))
+    return df
 
 
 def _roles(
@@ -113,23 +128,25 @@ def _roles(
     from_index: str | None,
     named: dict[str, tuple[str, ...]],
 ) -> Roles:
+    available = dict.fromkeys(frame.columns)
     for names in (*named.values(), as_names(time), as_names(id), as_names(label)):
         for name in names:
-            known(name, frame.columns, "column")
-    id = ID_NAME if id is None and ID_NAME in frame.columns else id
-    taken = {id, label, *named["controls"], *named["targets"], *named["static"]}
-    time = time or from_index or _guess_time(frame, [c for c in frame.columns if c not in taken])
-    rest = tuple(c for c in frame.columns if c not in taken | {time})
-    values = named["values"] or tuple(c for c in rest if c not in named["covariates"])
+            known(name, available, "column")
+    id = ID_NAME if id is None and ID_NAME in available else id
+    taken, covariates = {id, label, *named["controls"], *named["targets"], *named["static"]}, set(named["covariates"])
+    time = time or from_index or _guess_time(frame, [c for c in available if c not in taken])
+    rest = tuple(c for c in available if c not in taken and c != time)
+    values = named["values"] or tuple(c for c in rest if c not in covariates)
     if not values:
         raise InputError(
             f"No column of values is left beside {listed([time, *named['covariates']])}; "
             f"columns: {listed(frame.columns)}."
         )
-    values += tuple(c for c in named["covariates"] if c not in values)
+    given = set(values)
+    values += tuple(c for c in named["covariates"] if c not in given)
     others = named["controls"] + named["targets"] + named["static"]
     without_repeats([time, *as_names(id), *as_names(label), *values, *others])
-    in_order = values if named["values"] else tuple(c for c in rest if c in values)
+    in_order = values if named["values"] else tuple(c for c in rest if c in given or c in covariates)
     return Roles(
         time,
         id,
@@ -147,7 +164,8 @@ def _guess_time(frame: nw.DataFrame, columns: list[str]) -> str:
     """`ds`, or the only column of dates; never one among several."""
     if TIME_NAME in columns:
         return TIME_NAME
-    dated = [c for c in columns if _is_dated(frame[c])]
+    types = frame.schema  # of all columns at once, as most are numbers and there may be thousands
+    dated = [c for c in columns if not types[c].is_numeric() and _is_dated(frame[c])]
     if len(dated) == 1:
         return dated[0]
     if dated:
@@ -162,7 +180,7 @@ def _is_dated(column: nw.Series) -> bool:
     if column.dtype in TEMPORAL:
         return True
     if column.dtype == nw.Unknown:
-        return isinstance(column.to_native().dtype, pd.PeriodDtype)
+        return isinstance(column.to_native().dtype, pd.PeriodDtype | pd.DatetimeTZDtype)
     return column.dtype in (nw.String, nw.Object, nw.Categorical) and looks_like_times(column.to_list())
 
 
@@ -185,37 +203,62 @@ def _series(frame: nw.DataFrame, id: str | None) -> tuple[np.ndarray, tuple[str 
     """The number of the series of each row, and their identities in order of appearance."""
     if id is None:
         return np.zeros(len(frame), int), ("0",)
-    codes, found = pd.factorize(np.array(frame[id].to_list(), dtype=object))
+    cells = _cells(frame[id])
+    try:
+        codes, found = pd.factorize(cells)
+    except TypeError as error:
+        raise InputError(
+            f"Column {id!r}: expected texts or whole numbers that tell series apart, found {cells[0]!r}."
+        ) from error
     if (codes < 0).any():
         raise InputError(
             f"Column {id!r}, row {(codes < 0).argmax()}: expected the identity of a series, found a missing value."
         )
-    return codes, tuple(i if isinstance(i, int) else str(i) for i in found.tolist())
+    ids = tuple(i if isinstance(i, int) else str(i) for i in found.tolist())
+    if len(set(ids)) < len(ids):
+        raise InputError(
+            f"Column {id!r}: series of the types {listed(sorted({type(i).__name__ for i in found}))} read the same as "
+            "text; convert the column with astype(str)."
+        )
+    return codes, ids
 
 
 def _numbers(frame: nw.DataFrame, names: tuple[str, ...]) -> np.ndarray:
+    native, chosen = frame.to_native(), list(names)
+    if isinstance(native, pd.DataFrame) and all(_is_plain(dtype) for dtype in native.dtypes[chosen].unique()):
+        with np.errstate(over="ignore"):  # what float64 cannot hold becomes infinite, and is refused with its place
+            return native[chosen].to_numpy(np.float64, copy=True)
+    types = frame.schema
+    if frame.implementation.is_polars() and names and all(types[n].is_numeric() for n in names):
+        return np.array(frame.select(nw.col(*names).cast(nw.Float64)).to_numpy(), np.float64)
     out = np.empty((len(frame), len(names)))
     for i, name in enumerate(names):
         out[:, i] = column_numbers(frame[name])
     return out
 
 
+def _is_plain(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind in "biuf"
+
+
 def column_numbers(column: nw.Series) -> np.ndarray:
     """A column as float64, missing entries NaN."""
     if column.dtype.is_numeric() or column.dtype == nw.Boolean:
         return column.cast(nw.Float64).to_numpy().astype(np.float64)
-    cells = np.empty(len(column), dtype=object)
-    cells[:] = column.to_list()
-    missing = pd.isna(cells)
-    wrong = first_no_number(cells)
-    if wrong is None:
-        return np.where(missing, np.nan, cells).astype(np.float64)
+    cells = _cells(column)
+    if first_no_number(cells) is None:
+        return as_floats(cells)
     if column.dtype in TEMPORAL:
         raise InputError(
             f"Column {column.name!r} holds dates, expected numbers: "
             "leave it out with values=[...], or name it with time=."
         )
-    _refuse_text(column.name, cells, missing)
+    _refuse_text(column.name, cells, missing_cells(cells))
+
+
+def _cells(column: nw.Series) -> np.ndarray:
+    """A column as one-dimensional objects, whatever its cells are."""
+    return np.fromiter(column.to_list(), dtype=object, count=len(column))
 
 
 def _refuse_text(name: str, cells: np.ndarray, missing: np.ndarray) -> NoReturn:
@@ -223,7 +266,9 @@ def _refuse_text(name: str, cells: np.ndarray, missing: np.ndarray) -> NoReturn:
     readable = ~np.isnan(np.asarray(pd.to_numeric(pd.Series(map(str, cells)), errors="coerce"), np.float64))
     wrong = ~readable & ~missing
     row = wrong.argmax() if wrong.any() else (~missing).argmax()
-    if not wrong.any():
+    if all(isinstance(cell, str) and DECIMAL_COMMA.match(cell) for cell in cells[wrong]) and wrong.any():
+        cure = "write it with a decimal point (pandas.read_csv(decimal=',') reads such files)"
+    elif not wrong.any():
         cure = "convert the column with astype(float)"
     elif readable.any():
         cure = "correct the cell"
@@ -236,9 +281,8 @@ def _classes(frame: nw.DataFrame, label: str | None, series: np.ndarray, ids: tu
     """The class of each series, from a column that must not vary within it."""
     if label is None:
         return numbered(None, len(ids), batched=True)
-    cells = np.empty(len(frame), dtype=object)
-    cells[:] = frame[label].to_list()
-    missing = pd.isna(cells)
+    cells = _cells(frame[label])
+    missing = missing_cells(cells)
     cells[missing] = None
     first = cells[np.unique(series, return_index=True)[1]]
     varies = (cells != first[series]) & ~missing

@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import narwhals as nw
 import numpy as np
-import pandas as pd
 
 from alternax.core.errors import InputError
 from alternax.data.assemble import Rows, assemble
-from alternax.data.checks import as_names, first_no_number, known, without_repeats
+from alternax.data.checks import as_floats, as_names, first_no_number, known, without_repeats
 from alternax.data.classes import numbered
 from alternax.data.schema import Schema, column_kinds
 from alternax.data.sequences import Sequences
-from alternax.data.times import parse_times
+from alternax.data.times import parse_times, shared_zone
 
 
 def from_numpy(
@@ -68,7 +68,7 @@ def from_numpy(
 
 def as_numbers(values: Any, what: str) -> np.ndarray:
     """A float64 array; None becomes NaN, anything that is not a number is refused."""
-    if isinstance(values, pd.DataFrame):
+    if nw.dependencies.is_into_dataframe(values):
         raise InputError(f"{what}: expected an array, found a frame; use Sequences.from_frame.")
     if isinstance(values, np.ma.MaskedArray):
         return np.where(np.ma.getmaskarray(values), np.nan, as_numbers(values.data, what))
@@ -82,10 +82,12 @@ def as_numbers(values: Any, what: str) -> np.ndarray:
         wrong = first_no_number(array.ravel())
         if wrong is not None:
             place = [int(i) for i in np.unravel_index(wrong[0], array.shape)]
-            raise InputError(f"{what}{place}: expected a number, found {wrong[1]!r}.")
-    elif array.dtype.kind not in "biuf":
+            raise InputError(f"{what}{place or ''}: expected a number, found {wrong[1]!r}.")
+        return as_floats(array.ravel()).reshape(array.shape)
+    if array.dtype.kind not in "biuf":
         raise InputError(f"{what}: expected real numbers, found dtype {array.dtype}.")
-    return array.astype(np.float64)
+    with np.errstate(over="ignore"):  # what float64 cannot hold becomes infinite, and is refused with its place
+        return array.astype(np.float64)
 
 
 def _series_of(x: Any) -> tuple[list[np.ndarray], bool]:
@@ -148,7 +150,8 @@ def _times(times: Any, lengths: list[int], batched: bool) -> tuple[np.ndarray, s
     dates = {part.dtype.kind == "M" for part, _ in parsed}
     if len(dates) > 1:
         raise InputError("times: expected dates in all series or numbers in all series, found both.")
-    return np.concatenate([part for part, _ in parsed]), parsed[0][1], "datetime" if dates == {True} else "number"
+    zone = shared_zone([zone for _, zone in parsed], "times")
+    return np.concatenate([part for part, _ in parsed]), zone, "datetime" if dates == {True} else "number"
 
 
 def _static(static: Any, series: int, batched: bool) -> np.ndarray:
@@ -175,7 +178,8 @@ def _covariates(covariates: Sequence[str | int] | None, values: tuple[str, ...])
     for c in chosen:
         if isinstance(c, int | np.integer) and not -len(values) <= c < len(values):
             raise InputError(f"covariates: x has columns 0 to {len(values) - 1}, found {c}.")
-    picked = {values[c] if isinstance(c, int | np.integer) else known(c, values, "covariate") for c in chosen}
+    index = dict.fromkeys(values)
+    picked = {values[c] if isinstance(c, int | np.integer) else known(c, index, "covariate") for c in chosen}
     if picked and picked == set(values):
         raise InputError("covariates: expected at least one column that is not a covariate.")
     return tuple(name for name in values if name in picked)

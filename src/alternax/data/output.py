@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from alternax.core.errors import InputError
 from alternax.data.checks import known
 from alternax.data.schema import Schema
-from alternax.data.times import in_zone
+from alternax.data.times import WHOLE, in_zone
 
 if TYPE_CHECKING:
     from alternax.data.sequences import Sequences
@@ -102,7 +102,8 @@ def _check_shapes(values: np.ndarray, times: np.ndarray, schema: Schema, columns
 def _time_column(times: np.ndarray, schema: Schema) -> Any:
     if times.dtype.kind == "M":
         return in_zone(times, schema.timezone)
-    return times.astype(np.int64) if isinstance(schema.step, int) and (times == np.rint(times)).all() else times
+    whole = isinstance(schema.step, int) and ((times == np.rint(times)) & (np.abs(times) <= WHOLE)).all()
+    return times.astype(np.int64) if whole else times
 
 
 def _pandas(table: dict[str, Any], schema: Schema) -> pd.DataFrame:
@@ -123,9 +124,8 @@ def _polars(table: dict[str, Any], schema: Schema) -> Any:
     frame = frame.with_columns(pl.selectors.float().fill_nan(None))
     if schema.timezone is None:
         return frame
-    return frame.with_columns(
-        pl.col(schema.time_name).dt.replace_time_zone("UTC").dt.convert_time_zone(schema.timezone)
-    )
+    zone = schema.timezone if not schema.timezone.startswith("UTC") else "UTC"  # polars knows no other fixed offset
+    return frame.with_columns(pl.col(schema.time_name).dt.replace_time_zone("UTC").dt.convert_time_zone(zone))
 
 
 def _time_coordinates(times: np.ndarray, schema: Schema) -> dict[str, Any]:
@@ -148,8 +148,9 @@ def _on_grid(
     import xarray as xr
 
     grid, place = schema.grid, {name: i for i, name in enumerate(columns)}
+    available = dict.fromkeys(schema.values)
     for name in columns:
-        known(name, schema.values, "column")
+        known(name, available, "column")
     variables = {}
     for entry in grid["variables"]:
         cells = [

@@ -25,7 +25,8 @@ def read_like(data: Sequences, fitted: Schema) -> Sequences:
         raise InputError(f"times: the model was fitted on times of kind {fitted.time_kind}, found {found.time_kind}.")
     check_calendar(fitted.calendar, found.time_kind)
     same_grid = found.grid is not None and fitted.grid is not None and _cells(found) == _cells(fitted)
-    absent = [name for name in fitted.values if name not in set(found.values)]
+    place = {name: i for i, name in enumerate(found.values)}
+    absent = [name for name in fitted.values if name not in place]
     if absent and not same_grid:
         raise InputError(
             f"Column {absent[0]!r}, which the model was fitted on, is missing: the data have {listed(found.values)}."
@@ -35,7 +36,6 @@ def read_like(data: Sequences, fitted: Schema) -> Sequences:
         **{name: getattr(fitted, name) for name in LEARNT},
         grid=fitted.grid if same_grid else found.grid,
     )
-    place = {name: i for i, name in enumerate(found.values)}
     source = [place.get(name, -1) for name in fitted.values]
     known = np.array(source) >= 0  # a cell of the grid that is missing throughout is no column of the new data
     fields = {"x": data.x[..., source] * known, "observed": data.observed[..., source] & known}

@@ -60,17 +60,19 @@ class Schema:
     @property
     def scored(self) -> tuple[str, ...]:
         """Columns of x that are not covariates, in order."""
-        return tuple(name for name in self.values if name not in set(self.covariates))
+        covariates = set(self.covariates)
+        return tuple(name for name in self.values if name not in covariates)
 
     def positions(self, columns: Sequence[str]) -> list[int]:
         """Where these columns stand in x; an unknown one is an error."""
         index = {name: i for i, name in enumerate(self.values)}
-        return [index[known(name, self.values, "column")] for name in columns]
+        return [index[known(name, index, "column")] for name in columns]
 
     def select(self, columns: Sequence[str]) -> Self:
         """The schema of these columns of x, in this order."""
         kinds = tuple(self.kinds[i] for i in self.positions(columns))
-        kept = tuple(name for name in self.covariates if name in set(columns))
+        chosen = set(columns)
+        kept = tuple(name for name in self.covariates if name in chosen)
         return replace(self, values=tuple(columns), kinds=kinds, covariates=kept)
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,7 +97,8 @@ def column_kinds(kinds: Mapping[str, str] | Sequence[str] | None, names: Sequenc
             f"found {kinds!r}."
         )
     if isinstance(kinds, Mapping):
+        available = dict.fromkeys(names)
         for name in kinds:
-            known(name, names, "column in kinds")
+            known(name, available, "column in kinds")
         kinds = [kinds.get(name, "real") for name in names]
     return tuple(known(kind, KINDS, "kind") for kind in kinds)

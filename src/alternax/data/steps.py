@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from alternax.core.errors import InputError
-from alternax.data.times import to_local, to_utc
+from alternax.data.times import shown, to_local, to_utc
 
 Step = str | float | int | None
 DAY = np.timedelta64(1, "D").astype("timedelta64[ns]")
@@ -127,6 +127,22 @@ def following(last: np.ndarray, horizon: int, step: Step, timezone: str | None =
     """The `horizon` times after each of `last`, `(..., horizon)`."""
     if step is None:
         raise InputError("The usual step cannot be told from a single time stamp: pass the future times.")
+    try:
+        with np.errstate(over="ignore"):
+            ahead = _ahead(last, horizon, step, timezone)
+        # Dates wrap around at the end of their range, and large numbers stop growing.
+        onward = (ahead > np.concatenate([last[..., None], ahead[..., :-1]], axis=-1)).all() and np.isfinite(
+            ahead
+        ).all()
+    except (pd.errors.OutOfBoundsDatetime, OverflowError):
+        onward = False
+    if not onward:
+        limit = "the year 2261" if last.dtype.kind == "M" else "what numbers can tell apart"
+        raise InputError(f"The {horizon} rows after {shown(last.max())} at the usual step {step} reach beyond {limit}.")
+    return ahead
+
+
+def _ahead(last: np.ndarray, horizon: int, step: Step, timezone: str | None) -> np.ndarray:
     ahead = np.arange(1, horizon + 1)
     if last.dtype.kind != "M":
         return last[..., None] + ahead * step

@@ -2,7 +2,8 @@
 
 import re
 import warnings
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, tzinfo
 from itertools import product
 from typing import Any
 
@@ -12,7 +13,14 @@ import pandas as pd
 from alternax.core.errors import InputError
 
 DATED = re.compile(r"\d.*\D.*\d")  # at least two numbers
-AMBIGUOUS = re.compile(r"^\d{1,2}[/.]\d{1,2}[/.]\d{2,4}")
+AMBIGUOUS = re.compile(r"^\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}")
+CLOCK = re.compile(r"^\s*T?\d{1,2}:\d\d")  # no date: pandas would take today's
+DECIMAL_COMMA = re.compile(r"^\s*[+-]?[\d. ]*\d,\d+\s*$")
+OFFSET = re.compile(r"(:\d\d|T\d\d)[\d:.,]*\s*([AP]M\s*)?(Z|UTC|GMT|[+-]\d\d(:?\d\d)?)\s*$", re.IGNORECASE)
+ZONE_NAME = re.compile(r"[\w/+:-]+")  # no path and no `tzlocal()`, which another machine reads otherwise
+CLOCKS = pd.DatetimeIndex(["2024-01-01", "2024-07-01"], tz="UTC")  # where two zones show that they differ
+EARLIEST, LATEST = np.datetime64("1678-01-01", "ns"), np.datetime64("2262-01-01", "ns")
+WHOLE = 2**53  # whole numbers beyond are no longer told apart in float64
 
 
 def parse_times(values: Any, what: str) -> tuple[np.ndarray, str | None]:
@@ -26,10 +34,44 @@ def parse_times(values: Any, what: str) -> tuple[np.ndarray, str | None]:
     if array.ndim != 1:
         raise InputError(f"{what}: expected a one-dimensional list of time stamps, found shape {array.shape}.")
     if isinstance(array, np.ndarray) and array.dtype.kind in "iuf":
-        return array.astype(np.float64 if array.dtype.kind == "f" else np.int64), None
+        return _numbers(array, what), None
     index = array if isinstance(array, pd.DatetimeIndex) else _to_datetime(array, what)
-    zone = None if index.tz is None else str(index.tz)
+    zone = None if index.tz is None else _zone_name(index.tz, what)
     return _nanoseconds(index if zone is None else index.tz_convert("UTC").tz_localize(None), what), zone
+
+
+def shared_zone(zones: Sequence[str | None], what: str) -> str | None:
+    """The zone of several series: their own if it is the same, UTC where zones differ."""
+    if None in zones and any(zones):
+        raise InputError(f"{what}: expected time stamps with a zone in all series or in none, found both.")
+    return zones[0] if len(set(zones)) == 1 else "UTC"
+
+
+def _numbers(array: np.ndarray, what: str) -> np.ndarray:
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return array.astype(np.float64)
+    large = (array > WHOLE) | (array < -WHOLE)
+    if large.any():
+        raise InputError(
+            f"{what}: expected whole numbers up to 2**53, found {array[large.argmax()]}; "
+            "if these count nanoseconds (or the like) since 1970, convert them with pandas.to_datetime(..., unit='ns')."
+        )
+    return array.astype(np.int64)
+
+
+def _zone_name(zone: tzinfo, what: str) -> str:
+    """The name that finds the zone again when it is read from a file."""
+    try:
+        found = CLOCKS.tz_convert(str(zone)) if ZONE_NAME.fullmatch(str(zone)) else None
+    except (ValueError, KeyError, OSError, TypeError):
+        found = None
+    if found is None or not found.tz_localize(None).equals(CLOCKS.tz_convert(zone).tz_localize(None)):
+        raise InputError(
+            f"{what}: the time zone {zone!r} has no name that could be written down: "
+            "convert the stamps to one that has, such as 'Europe/Berlin' or 'UTC'."
+        )
+    return str(zone)
 
 
 def _as_array(values: Any) -> np.ndarray | pd.DatetimeIndex:
@@ -44,7 +86,11 @@ def _to_datetime(array: np.ndarray, what: str) -> pd.DatetimeIndex:
     first = next((v for v in array if not pd.isna(v)), None)
     if isinstance(first, bool | np.bool_ | int | float):
         raise InputError(f"{what}: expected time stamps or numbers, found a mixture that starts with {first!r}.")
+    if isinstance(first, str) and CLOCK.match(first):
+        raise InputError(f"{what}: {first!r} is a time of day without a date; put the date before it.")
     parsed = _try_parse(array)
+    if parsed is not None and parsed.tz is not None:
+        _refuse_zoneless(array, parsed, what)
     if isinstance(first, str) and AMBIGUOUS.match(first):
         day_first = _try_parse(array, dayfirst=True)
         if parsed is not None and day_first is not None and not parsed.equals(day_first):
@@ -61,9 +107,23 @@ def _to_datetime(array: np.ndarray, what: str) -> pd.DatetimeIndex:
     return parsed
 
 
+def _refuse_zoneless(array: np.ndarray, parsed: pd.DatetimeIndex, what: str) -> None:
+    """Beside stamps with a zone, one without would be taken for UTC."""
+    naive = ~parsed.isna() & np.fromiter((not _has_zone(value) for value in array), bool, len(array))
+    if naive.any():
+        raise InputError(
+            f"{what}: expected a zone in all time stamps or in none, but row {naive.argmax()}, "
+            f"{str(array[naive.argmax()])!r}, has none: add its offset, such as +00:00."
+        )
+
+
+def _has_zone(value: Any) -> bool:
+    return bool(OFFSET.search(value)) if isinstance(value, str) else getattr(value, "tzinfo", None) is not None
+
+
 def _try_parse(array: np.ndarray, dayfirst: bool = False) -> pd.DatetimeIndex | None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("ignore")
         for utc, form in product((False, True), (None, "ISO8601")):  # offsets that change parse only as UTC
             try:
                 parsed = pd.to_datetime(array, dayfirst=dayfirst, utc=utc, format=form)
@@ -85,16 +145,25 @@ def looks_like_times(values: Any) -> bool:
     array = np.asarray(values, dtype=object)
     array = array[~pd.isna(array)]
     first = array[:5]
-    if len(first) == 0 or not all(isinstance(v, date) or (isinstance(v, str) and DATED.search(v)) for v in first):
+    if len(first) == 0 or not all(isinstance(v, date) or (isinstance(v, str) and _may_be_dated(v)) for v in first):
         return False
     return all(any(_try_parse(part, day_first) is not None for day_first in (False, True)) for part in (first, array))
 
 
+def _may_be_dated(text: str) -> bool:
+    return bool(DATED.search(text)) and not (CLOCK.match(text) or DECIMAL_COMMA.match(text))
+
+
 def _nanoseconds(index: pd.DatetimeIndex, what: str) -> np.ndarray:
+    bounds = f"{what}: time stamps must lie between the years 1678 and 2261"
     try:
-        return index.as_unit("ns").to_numpy()
+        stamps = index.as_unit("ns").to_numpy()
     except (pd.errors.OutOfBoundsDatetime, OverflowError) as error:
-        raise InputError(f"{what}: time stamps must lie between the years 1678 and 2261: {error}.") from error
+        raise InputError(f"{bounds}: {error}.") from error
+    outside = (stamps < EARLIEST) | (stamps >= LATEST)
+    if outside.any():
+        raise InputError(f"{bounds}: found {shown(stamps[outside.argmax()])} in row {outside.argmax()}.")
+    return stamps
 
 
 def to_local(times: np.ndarray, zone: str | None) -> np.ndarray:
@@ -115,9 +184,9 @@ def to_utc(times: np.ndarray, zone: str | None) -> np.ndarray:
 
 
 def in_zone(times: np.ndarray, zone: str | None) -> pd.DatetimeIndex:
-    """UTC times as a pandas index in their zone, in microseconds unless that would lose something."""
+    """UTC times as a pandas index in their zone, in the unit that pandas reads dates in unless that loses some."""
     index = pd.DatetimeIndex(times)
-    coarse = index.as_unit("us")
+    coarse = index.as_unit(pd.DatetimeIndex(["2000-01-01"]).unit)
     index = coarse if ((coarse == index) | index.isna()).all() else index
     return index if zone is None else index.tz_localize("UTC").tz_convert(zone)
 
@@ -137,6 +206,16 @@ def parse_time(value: Any, zone: str | None) -> np.datetime64:
         raise InputError(
             f"Cannot read {value!r} as a time stamp: expected something like '2012-01' or a datetime."
         ) from error
+    if stamp is pd.NaT:
+        raise InputError(f"Cannot read {value!r} as a time stamp: it is a missing one.")
     if stamp.tz is None and zone is not None:
-        stamp = stamp.tz_localize(zone)
-    return (stamp if stamp.tz is None else stamp.tz_convert("UTC").tz_localize(None)).as_unit("ns").to_datetime64()
+        stamp = stamp.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+        if stamp is pd.NaT:
+            raise InputError(
+                f"{value!r} is no single instant in the zone {zone}, whose clock changes there: "
+                f"add the offset, such as '{value}+00:00'."
+            )
+    try:
+        return (stamp if stamp.tz is None else stamp.tz_convert("UTC").tz_localize(None)).as_unit("ns").to_datetime64()
+    except pd.errors.OutOfBoundsDatetime as error:
+        raise InputError(f"{value!r}: time stamps must lie between the years 1678 and 2261.") from error

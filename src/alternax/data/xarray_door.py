@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from alternax.core.errors import InputError
 from alternax.data.assemble import Rows, assemble
-from alternax.data.checks import as_names, known, listed
+from alternax.data.checks import as_names, known, listed, without_repeats
 from alternax.data.classes import UNKNOWN
 from alternax.data.schema import Schema, column_kinds
 from alternax.data.sequences import Sequences
@@ -27,7 +27,9 @@ def from_xarray(
     """See `Sequences.from_xarray`."""
     if not isinstance(data, xr.DataArray | xr.Dataset):
         raise InputError(f"Expected an xarray DataArray or Dataset, found {type(data).__name__}.")
-    arrays = {data.name or "value": data} if isinstance(data, xr.DataArray) else dict(data.data_vars)
+    arrays = (
+        {"value" if data.name is None else data.name: data} if isinstance(data, xr.DataArray) else dict(data.data_vars)
+    )
     if not arrays:
         raise InputError("The Dataset has no variables.")
     for name, array in arrays.items():
@@ -36,6 +38,7 @@ def from_xarray(
     covariates = tuple(known(name, arrays, "variable in covariates") for name in as_names(covariates))
     flat = {name: _flatten(str(name), array, time) for name, array in arrays.items()}
     columns = {name: entry["columns"] for name, (entry, _) in flat.items()}
+    without_repeats([c for names in columns.values() for c in names])
     by_variable = dict(zip(arrays, column_kinds(kinds, list(arrays)), strict=True))
     schema = Schema(
         values=tuple(c for names in columns.values() for c in names),
@@ -92,7 +95,8 @@ def _flatten(name: str, array: xr.DataArray, time: str) -> tuple[dict[str, Any],
     """The cells that are observed at some time, and what is needed to put them back."""
     space = [dim for dim in array.dims if dim != time]
     cube = array.transpose(time, *space)
-    values = cube.to_numpy().astype(np.float64).reshape(cube.sizes[time], -1)
+    with np.errstate(over="ignore"):  # what float64 cannot hold becomes infinite, and is refused with its place
+        values = cube.to_numpy().astype(np.float64).reshape(cube.sizes[time], -1)
     kept = ~np.isnan(values).all(axis=0)
     if not kept.any():
         raise InputError(f"Variable {name!r} has no observed value at all: every cell is missing at every time.")

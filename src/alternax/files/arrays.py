@@ -5,10 +5,13 @@ import re
 import numpy as np
 
 from alternax.core.errors import InputError, ModelFileError
+from alternax.files.config import shown
 
-PLAIN_KINDS = "biuf"
 TIME_KINDS = "mM"
-DTYPE_NAME = re.compile(r"[a-z]+[0-9]*(\[[0-9]*[A-Za-z]+\])?")
+# NumPy's own names, and no others of the same dtypes.
+DTYPE_NAME = re.compile(
+    r"bool|u?int(8|16|32|64)|float(16|32|64)|bfloat16|complex(64|128)|(datetime|timedelta)64(\[[0-9]*[A-Za-z]+\])?"
+)
 
 
 def storable(array: np.ndarray, where: str) -> np.ndarray:
@@ -32,13 +35,12 @@ def restored(stored: np.ndarray, dtype: str, shape: tuple[int, ...], where: str)
     Raises:
         ModelFileError: The dtype is none that `storable` writes, or what is stored has another dtype or shape.
     """
-    try:
-        wanted = np.dtype(dtype if DTYPE_NAME.fullmatch(dtype) else object)
-    except TypeError:
-        wanted = np.dtype(object)
+    if not all(type(size) is int for size in shape):
+        raise ModelFileError(f"{where}: {shown(shape)} is not the shape of an array")
+    wanted = _named(dtype)
+    if wanted is None:
+        raise ModelFileError(f"{where}: dtype {shown(dtype)} is none that a model file can hold")
     carrier = _carrier(wanted)
-    if carrier is None:
-        raise ModelFileError(f"{where}: dtype {dtype!r} is none that a model file can hold")
     expected = (*shape, 2) if wanted.kind == "c" else shape
     if stored.dtype != carrier or stored.shape != expected:
         raise ModelFileError(
@@ -49,12 +51,37 @@ def restored(stored: np.ndarray, dtype: str, shape: tuple[int, ...], where: str)
     return array[..., 0] if wanted.kind == "c" else array
 
 
+def widened(stored: np.ndarray, dtype: str, shape: tuple[int, ...], where: str) -> np.ndarray:
+    """A stored bfloat16 array as float32 of the same values, for NumPy alone.
+
+    Raises:
+        ModelFileError: As `restored`.
+    """
+    bits = restored(stored, "uint16", shape, f"{where} ({dtype})")
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def _named(dtype: str) -> np.dtype | None:
+    """The dtype of that name, None where a file cannot hold it."""
+    if not DTYPE_NAME.fullmatch(dtype):
+        return None
+    if dtype == "bfloat16":
+        # It comes with JAX and gives NumPy the name.
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    try:
+        return np.dtype(dtype)
+    except TypeError:
+        return None
+
+
 def _carrier(dtype: np.dtype) -> np.dtype | None:
     """The dtype in the file, None where there is none."""
+    if not DTYPE_NAME.fullmatch(dtype.name):
+        return None
     if dtype.name == "bfloat16":
         return np.dtype(np.uint16)
     if dtype.kind in TIME_KINDS:
         return np.dtype(np.int64)
-    if dtype.kind == "c" and dtype.itemsize <= 16:
-        return np.dtype(f"f{dtype.itemsize // 2}")
-    return dtype.newbyteorder("=") if dtype.kind in PLAIN_KINDS and dtype.itemsize <= 8 else None
+    return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype.newbyteorder("=")

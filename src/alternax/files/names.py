@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 # Rooms of this library whose modules may be named in a file; they hold definitions only.
 ROOMS = ("core", "ops", "nets", "layers", "models", "inference")
-OUR_MODULE = re.compile(rf"alternax\.({'|'.join(ROOMS)})(\.[a-z][a-z0-9_]*)*")
+OUR_MODULE = re.compile(rf"alternax\.({'|'.join(ROOMS)})(\.[a-z][a-z0-9_]*){{0,4}}")
 
 EQUINOX = {
     f"equinox.nn.{cls.__name__}": cls

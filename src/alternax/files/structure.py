@@ -20,8 +20,20 @@ import numpy as np
 from alternax.core.errors import InputError, ModelFileError
 from alternax.files import names
 from alternax.files.arrays import restored, storable
+from alternax.files.config import shown
 
 MAX_ARRAYS = 100_000
+MAX_DEPTH = 64
+# What an entry with a tag holds, nothing more and nothing less.
+TAGGED = {
+    "$array": {"$array", "dtype", "shape", "of"},
+    "$dict": {"$dict"},
+    "$float": {"$float"},
+    "$function": {"$function"},
+    "$module": {"$module", "fields"},
+    "$tuple": {"$tuple"},
+}
+FLOATS = ("inf", "-inf", "nan")
 SAVED = "None, bool, int, float, str, arrays, lists, tuples, dicts, modules and activation functions"
 
 
@@ -59,7 +71,7 @@ def build(
     Args:
         structure: What `dump` returned, or JSON read from a file.
         arrays: All the arrays it names and no others.
-        name: First part of every place named in an error.
+        name: First part of every array's name, as `dump` was given it.
         classes: Module classes of your own that may occur in it.
 
     Raises:
@@ -86,6 +98,8 @@ class _Writer:
         self.classes = classes
 
     def node(self, value: Any, where: str) -> Any:
+        if where.count(".") > MAX_DEPTH:
+            raise InputError(f"{where[:80]}...: nested more than {MAX_DEPTH} deep; a model file holds no deeper tree")
         if isinstance(value, np.bool_ | np.integer | np.floating | np.str_):
             value = value.item()
         if value is None or type(value) in (bool, int, str):
@@ -117,6 +131,7 @@ class _Writer:
     def array(self, value: jax.Array | np.ndarray, where: str) -> dict:
         if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.extended):
             raise InputError(f"{where}: random keys cannot be saved; keep the seed instead")
+        # A copy on the host: where the array lived, one device or many, is not part of the file.
         array = np.asarray(value)
         self.arrays[where] = storable(array, where)
         kind = "jax" if isinstance(value, jax.Array) else "numpy"
@@ -147,6 +162,8 @@ class _Reader:
         self.classes = classes
 
     def node(self, node: Any, where: str) -> Any:
+        if where.count(".") > MAX_DEPTH:
+            raise ModelFileError(f"{where[:80]}...: nested too deeply to be a model")
         if node is None or type(node) in (bool, int, float, str):
             return node
         if type(node) is list:
@@ -167,31 +184,52 @@ class _Reader:
         return [self.node(node, f"{where}.{index}") for index, node in enumerate(nodes)]
 
     def tagged(self, tags: list[str], node: dict, where: str) -> Any:
-        match tags:
-            case ["$tuple"]:
-                return tuple(self.items(node["$tuple"], where))
-            case ["$float"]:
-                return float(node["$float"])
-            case ["$dict"]:
-                return {str(key): self.node(value, f"{where}.{_escaped(str(key))}") for key, value in node["$dict"]}
-            case ["$array"]:
+        if len(tags) != 1 or tags[0] not in TAGGED:
+            raise ModelFileError(
+                f"{where}: unknown entry {shown(', '.join(tags))}; the file may be of a newer alternax"
+            )
+        tag = tags[0]
+        if node.keys() != TAGGED[tag]:
+            raise ValueError(f"{tag} has other entries")
+        match tag:
+            case "$array":
                 return self.array(node, where)
-            case ["$module"]:
+            case "$module":
                 return self.module(node, where)
-            case ["$function"]:
-                return self.function(node["$function"], where)
-        raise ModelFileError(f"{where}: unknown entry {', '.join(tags)}; the file may be of a newer alternax")
+            case "$dict":
+                return self.mapping(node[tag], where)
+            case "$function":
+                return self.function(node[tag], where)
+            case "$float":
+                return float(FLOATS[FLOATS.index(node[tag])])
+        if type(node[tag]) is not list:
+            raise TypeError(f"{tag} is no list")
+        return tuple(self.items(node[tag], where))
+
+    def mapping(self, pairs: list, where: str) -> dict:
+        built = {key: self.node(value, f"{where}.{_escaped(key)}") for key, value in pairs}
+        if len(built) != len(pairs) or not any(key[:1] == "$" for key in built):
+            raise ValueError("a key is there twice, or none needs the list")
+        return built
 
     def array(self, node: dict, where: str) -> jax.Array | np.ndarray:
         if node["$array"] not in self.arrays:
-            raise ModelFileError(f"{where}: the array {node['$array']!r} is missing from the tensors, or used twice")
+            raise ModelFileError(
+                f"{where}: the array {shown(node['$array'])} is missing from the tensors, or used twice"
+            )
+        if node["$array"] != where:
+            raise ModelFileError(
+                f"{where}: the array {shown(node['$array'])} belongs elsewhere: entries were exchanged"
+            )
+        if node["of"] not in ("jax", "numpy"):
+            raise ValueError(f"{node['of']} arrays are not known")
         array = restored(self.arrays.pop(node["$array"]), str(node["dtype"]), tuple(node["shape"]), where)
         if node["of"] == "numpy":
             return array
         if jax.dtypes.canonicalize_dtype(array.dtype) != array.dtype:
             raise ModelFileError(
                 f"{where}: saved as {array.dtype} while JAX runs in single precision; "
-                'set JAX_ENABLE_X64=1 or call jax.config.update("jax_enable_x64", True) before loading'
+                'call alternax.set_precision("float64") or set JAX_ENABLE_X64=1 before loading'
             )
         return jnp.asarray(array)
 
@@ -200,13 +238,15 @@ class _Reader:
         cls = names.class_named(name, self.classes)
         if cls is None:
             raise ModelFileError(
-                f"{where}: unknown class {name!r}; a class of your own must be handed over in `classes`, "
+                f"{where}: unknown class {shown(name)}; a class of your own must be handed over in `classes`, "
                 "one of alternax may need another version of it"
             )
         known = [field.name for field in dataclasses.fields(cls)]
         for field in fields:
             if field not in known:
-                raise ModelFileError(f"{where}: {name} has no field {field!r}; the file is of another alternax version")
+                raise ModelFileError(
+                    f"{where}: {name} has no field {shown(field)}; the file is of another alternax version"
+                )
         # As equinox itself rebuilds a module from its leaves: no `__init__`, so nothing computed, only what was saved.
         module = object.__new__(cls)
         for field in known:
@@ -217,7 +257,7 @@ class _Reader:
 
     def function(self, name: Any, where: str) -> Any:
         if name not in names.FUNCTIONS:
-            raise ModelFileError(f"{where}: unknown function {name!r}; known are {', '.join(names.FUNCTIONS)}")
+            raise ModelFileError(f"{where}: unknown function {shown(name)}; known are {', '.join(names.FUNCTIONS)}")
         return names.FUNCTIONS[name]
 
 

@@ -1,4 +1,8 @@
-"""One self-contained HTML page from sections of prose, tables and figures: no script, no network, all text escaped."""
+"""One self-contained HTML page from sections of prose, tables and figures: no network, all text escaped.
+
+A page runs no script but plotly.js and the line that starts it, and those only where it has charts: its own policy
+(Content-Security-Policy) names them by their checksums and forbids every connection.
+"""
 
 import base64
 import io
@@ -6,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Self
+
+from alternax.report.chart import STYLE as CHART_STYLE
+from alternax.report.chart import Chart, Grid, checksum, scripts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,14 +29,21 @@ p { margin: .6rem 0; max-width: 44rem; }
 .wide { overflow-x: auto; margin: .8rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption, figcaption { text-align: left; color: #555; font-size: .88rem; padding: .3rem 0; }
+caption { max-width: calc(100vw - 2.5rem); }
 th, td { padding: .28rem .7rem; text-align: right; white-space: nowrap; }
 th { border-bottom: 1px solid #888; font-weight: 600; }
 td { border-bottom: 1px solid #eee; }
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: min(16rem, 40vw); }
 td.best { font-weight: 700; }
+.facts th, .facts td { text-align: left; white-space: normal; vertical-align: top; min-width: 0;
+  border-bottom: 1px solid #eee; overflow-wrap: anywhere; }
+.facts th { width: 32%; max-width: 11rem; }
 figure { margin: 1rem 0; }
 img { max-width: 100%; height: auto; display: block; }
 """
+
+_CHARTED = ' class="charted"'
+_NOSCRIPT = "<noscript><p>The charts need JavaScript; tables and text are complete without it.</p></noscript>\n"
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,24 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """Names and what they are, one line each.
+
+    Args:
+        rows: Name and text.
+    """
+
+    rows: Sequence[tuple[str, str]]
+
+    def html(self) -> str:
+        """A table of two columns whose text wraps."""
+        body = "\n".join(
+            f'<tr><th scope="row">{escape(str(name))}</th><td>{escape(str(text))}</td></tr>' for name, text in self.rows
+        )
+        return f'<table class="facts"><tbody>\n{body}\n</tbody></table>'
+
+
+@dataclass(frozen=True)
 class Image:
     """A PNG image inside the page.
 
@@ -113,7 +145,7 @@ class Section:
     """A heading and what stands under it."""
 
     title: str
-    blocks: Sequence[Prose | Table | Image]
+    blocks: Sequence[Prose | Table | Facts | Image | Chart | Grid]
 
 
 def page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:
@@ -137,9 +169,23 @@ def page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:
         f"<section>\n<h2>{escape(section.title)}</h2>\n" + "\n".join(b.html() for b in section.blocks) + "\n</section>"
         for section in sections
     )
+    charts = any(isinstance(block, Chart | Grid) for section in sections for block in section.blocks)
+    code, style = (scripts(), _STYLE + CHART_STYLE) if charts else ((), _STYLE)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(code)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{escape(title)}</h1>\n{intro}{body}\n</body>\n</html>\n"
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body{_CHARTED * charts}>\n"
+        f"<h1>{escape(title)}</h1>\n{intro}{_NOSCRIPT * charts}{body}\n"
+        + "".join(f"<script>{text}</script>\n" for text in code)
+        + "</body>\n</html>\n"
+    )
+
+
+def _policy(code: Sequence[str]) -> str:
+    """What a browser may do with the page: show it, and run exactly these scripts."""
+    allowed = "".join(f" '{checksum(text)}'" for text in code)
+    run = f"; script-src{allowed}" if code else ""
+    return (
+        f"default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'{run}; base-uri 'none'; form-action 'none'"
     )

@@ -11,7 +11,7 @@ from alternax.core.errors import InputError
 from alternax.data.cells import variables
 from alternax.data.sequences import Sequences
 from alternax.data.transforms.affine import Affine
-from alternax.data.transforms.moments import moments
+from alternax.data.transforms.moments import ROUNDING, constant_scale, moments
 from alternax.data.transforms.transform import require_fitted, touched
 
 
@@ -59,9 +59,8 @@ class Scale(Affine):
             scale = np.where(own_scale > 0, own_scale, scale)
             ids = tuple(data.schema.ids)
         mask = touched(data)
-        return replace(
-            self, ids=ids, location=np.where(mask, location, 0.0), scale=np.where(mask & (scale > 0), scale, 1.0)
-        )
+        scale = np.where(scale > 0, scale, constant_scale(location))
+        return replace(self, ids=ids, location=np.where(mask, location, 0.0), scale=np.where(mask, scale, 1.0))
 
     def location_scale(self, times: np.ndarray, ids: Sequence[str | int], width: int) -> tuple[np.ndarray, np.ndarray]:
         """The fitted constants, for `per="series"` those of the series named."""
@@ -108,8 +107,9 @@ class MinMax(Affine):
         largest = np.where(seen, data.x, -np.inf).max((0, 1))
         some = np.isfinite(smallest)
         smallest, largest = np.where(some, smallest, 0.0), np.where(some, largest, 0.0)
-        half = (largest - smallest) / 2
-        scale = np.where(half > 1e-12 * np.abs(largest), half / ((self.high - self.low) / 2), 1.0)
+        half = largest / 2 - smallest / 2
+        spread = half / (self.high / 2 - self.low / 2)
+        scale = np.where(half > ROUNDING * np.abs(largest), spread, constant_scale(largest))
         location = smallest + half - (self.low + self.high) / 2 * scale
         return replace(self, location=np.where(real, location, 0.0), scale=np.where(real, scale, 1.0))
 

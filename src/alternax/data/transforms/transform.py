@@ -129,7 +129,7 @@ def _value(transform: str, key: str, value: Any, arrays: dict[str, np.ndarray]) 
         return tuple(Transform.from_dict(part, held) for part, held in zip(value, nested, strict=True))
     if isinstance(value, dict):
         found = arrays.get(key)
-        if found is None or list(found.shape) != value.get("shape"):
+        if found is None or value != {"shape": list(found.shape)}:
             what = "missing" if found is None else f"of shape {list(found.shape)}"
             raise ModelFileError(
                 f"array {key} of transform {transform} must have shape {value.get('shape')}, is {what}"
