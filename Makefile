@@ -8,12 +8,13 @@ UNCHECKED := -o addopts="--strict-markers --strict-config --import-mode=importli
 HERE := $(shell pwd | cksum | cut -d ' ' -f 1)
 STAMP := .venv/.installed-$(HERE)
 
-.PHONY: help setup demo test test-all lint format bench docs clean
+.PHONY: help setup demo test test-all test-versions lint format bench docs clean
 
 help:
 	@echo 'make demo      set up, then forecast sea-surface temperature into demo-out/'
 	@echo 'make test      set up, then run the fast tests in single and double precision'
 	@echo 'make test-all  the slow tests as well'
+	@echo 'make test-versions  a part of the tests on the lowest and on the newest versions of the dependencies'
 	@echo 'make lint      ruff and pyright;  make format  rewrites what ruff can'
 	@echo 'make bench     the tables in benchmarks/;  make docs  the site in site/;  make clean'
 
@@ -58,12 +59,16 @@ format: setup
 
 bench: setup
 	$(PIP) install --editable '.[bench]'
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	$(BIN)/python benchmarks/run_all.py $(if $(PEER),--peer-python $(PEER)) $(BENCH)
+
+# Two new environments from the registry, with the lowest and the newest versions of everything; minutes each.
+test-versions: setup
+	$(BIN)/python .ci/test_versions.py
 
 docs: setup
 	$(PIP) install --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist site demo-out
+	rm -rf .venv .venv-lowest .venv-newest .pytest_cache .ruff_cache .hypothesis build dist site demo-out
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

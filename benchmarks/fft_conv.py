@@ -4,12 +4,12 @@ python benchmarks/fft_conv.py [--out benchmarks/fft_conv.md] [--lengths 1024 409
 """
 
 import argparse
-import time
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 from setting import machine, write_table
+from timing import megabytes, milliseconds
 
 from alternax.ops import fft_conv
 
@@ -20,23 +20,15 @@ def plain(x, kernel):
     return jnp.fft.irfft(jnp.fft.rfft(x, n, axis=0) * jnp.fft.rfft(kernel, n, axis=0), n, axis=0)[:time]
 
 
-FORMS = {"plain": plain} | {method: partial(fft_conv, method=method) for method in ("whole", "overlap")}
+FORMS = {"plain": plain} | {method: partial(fft_conv, method=method) for method in ("auto", "whole", "overlap")}
 
 
 def cost(form, x, kernel, repeats: int) -> str:
     """Milliseconds forward / forward and backward, the fastest of several runs, and temporary MB of the latter."""
     batched = jax.vmap(form, in_axes=(0, None))
-    cells = []
-    for function in (batched, jax.grad(lambda x, k: jnp.sum(batched(x, k) ** 2), argnums=(0, 1))):
-        compiled = jax.jit(function).lower(x, kernel).compile()
-        jax.block_until_ready(compiled(x, kernel))
-        times = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            jax.block_until_ready(compiled(x, kernel))
-            times.append(time.perf_counter() - start)
-        cells.append(f"{1e3 * min(times):.1f}")
-    return f"{' / '.join(cells)}, {compiled.memory_analysis().temp_size_in_bytes / 2**20:.0f}"
+    both = jax.grad(lambda x, k: jnp.sum(batched(x, k) ** 2), argnums=(0, 1))
+    forward, backward = (milliseconds(part, x, kernel, repeats=repeats) for part in (batched, both))
+    return f"{forward:.1f} / {backward:.1f}, {megabytes(both, x, kernel):.0f}"
 
 
 def main() -> None:

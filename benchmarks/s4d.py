@@ -14,28 +14,16 @@ order of a channel's real system: half as many conjugate pairs.
 import argparse
 import json
 import subprocess
-import time
 from pathlib import Path
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from setting import machine, write_table
+from timing import megabytes, milliseconds
 
 from alternax.layers import S4D
 from alternax.layers.channels import CHUNK
-
-
-def fastest_ms(function, *arguments, repeats: int) -> tuple[float, float]:
-    """Fastest wall time of a compiled call, and the megabytes of its scratch memory."""
-    compiled = jax.jit(function).lower(*arguments).compile()
-    jax.block_until_ready(compiled(*arguments))
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        jax.block_until_ready(compiled(*arguments))
-        times.append(time.perf_counter() - started)
-    return 1e3 * min(times), compiled.memory_analysis().temp_size_in_bytes / 2**20
 
 
 def ours(method: str, sizes: tuple[int, ...], repeats: int) -> tuple[float, float, float]:
@@ -46,8 +34,8 @@ def ours(method: str, sizes: tuple[int, ...], repeats: int) -> tuple[float, floa
     x = jax.random.normal(jax.random.key(1), (batch, length, width))
     forward = lambda weights, x: jax.vmap(lambda rows: eqx.combine(weights, rest)(rows)[0])(x)  # noqa: E731
     both = jax.grad(lambda weights, x: jnp.sum(forward(weights, x) ** 2), argnums=(0, 1))
-    alone, _ = fastest_ms(forward, weights, x, repeats=repeats)
-    return alone, *fastest_ms(both, weights, x, repeats=repeats)
+    alone, all_of_it = (milliseconds(part, weights, x, repeats=repeats) for part in (forward, both))
+    return alone, all_of_it, megabytes(both, weights, x)
 
 
 def peer(python: str, sizes: tuple[int, ...], repeats: int) -> dict:
@@ -61,7 +49,7 @@ def limit_ms(sizes: tuple[int, ...]) -> float:
     """Three times (values, and the gradients of both factors) the multiply-adds of the chunked form, at full rate."""
     batch, length, width, state = sizes
     a = jnp.ones((2048, 2048))
-    rate = 2 * 2048**3 / fastest_ms(jnp.matmul, a, a, repeats=10)[0]
+    rate = 2 * 2048**3 / milliseconds(jnp.matmul, a, a, repeats=10)
     return 3 * 2 * batch * length * width * (CHUNK + 2 * state) / rate
 
 
@@ -76,20 +64,20 @@ def main() -> None:
     sizes = (options.batch, options.length, options.width, options.state)
     theirs = peer(options.peer_python, sizes, options.repeats) if options.peer_python else None
     lines = [
-        "| form | forward, ms | forward and backward, ms | temporary, MiB | times faster than PyTorch, both |",
+        "| form | forward, ms | forward and backward, ms | temporary, MB | times faster than PyTorch, both |",
         "|---|---|---|---|---|",
     ]
     for method in ("chunked", "fft", "scan"):
-        alone, both, megabytes = ours(method, sizes, options.repeats)
+        alone, both, memory = ours(method, sizes, options.repeats)
         ratio = f"{theirs['both'] / both:.1f}" if theirs else "-"
-        lines.append(f"| {method} | {alone:.1f} | {both:.1f} | {megabytes:.0f} | {ratio} |")
+        lines.append(f"| {method} | {alone:.1f} | {both:.1f} | {memory:.0f} | {ratio} |")
     if theirs:
         lines.append(f"| PyTorch {theirs['torch']} | {theirs['forward']:.1f} | {theirs['both']:.1f} | - | 1 |")
-    one = options.batch * options.length * options.width * 4 / 2**20
+    one = options.batch * options.length * options.width * 4 / 1e6
     lines += [
         "",
         f"Batch {options.batch}, length {options.length:,}, width {options.width}, state {options.state}; the input "
-        f"alone is {one:.0f} MiB, all states would be {one * options.state:.0f} MiB. Limit of the chunked form: "
+        f"alone is {one:.0f} MB, all states would be {one * options.state:.0f} MB. Limit of the chunked form: "
         f"{limit_ms(sizes):.0f} ms. Fastest of {options.repeats} runs. {machine()}",
     ]
     write_table("S4D", __doc__, lines, options.out)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from alternax.core.model import Classifier as Classifier
     from alternax.core.model import LatentModel as LatentModel
     from alternax.core.model import Model as Model
+    from alternax.core.precision import set_precision as set_precision
     from alternax.core.sequence import Sequence as Sequence
     from alternax.data import datasets as datasets
     from alternax.data import simulators as simulators
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
     from alternax.fitted import Fitted as Fitted
     from alternax.models import Alternator as Alternator
     from alternax.models import Autoregressive as Autoregressive
+    from alternax.models import Vendi as Vendi
     from alternax.nets import Operator as Operator
+    from alternax.report import report as report
     from alternax.saving import load as load
 
 # Where each public name lives; the imports above say the same to type checkers and editors.
@@ -81,8 +84,11 @@ _HOMES = {
     "Sequences": "alternax.data.sequences",
     "Supervised": "alternax.fit",
     "TrainingError": "alternax.core.errors",
+    "Vendi": "alternax.models",
     "fit": "alternax.fit",
     "load": "alternax.saving",
+    "report": "alternax.report",
+    "set_precision": "alternax.core.precision",
 }
 _MODULES = {
     "datasets": "alternax.data.datasets",
@@ -124,6 +130,7 @@ __all__ = [
     "Sequences",
     "Supervised",
     "TrainingError",
+    "Vendi",
     "__version__",
     "datasets",
     "fit",
@@ -132,6 +139,8 @@ __all__ = [
     "metrics",
     "ops",
     "plots",
+    "report",
+    "set_precision",
     "simulators",
     "transforms",
 ]

@@ -1,7 +1,9 @@
 """A trained model with everything needed to use it: the user's door to every task."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from numbers import Real
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ import numpy as np
 from alternax import tasks
 from alternax.core.errors import InputError
 from alternax.core.model import Classifier, LatentModel, Model, counted
+from alternax.core.precision import in_own_precision
 from alternax.core.record import TrainingRecord
 from alternax.core.sequence import Sequence
 from alternax.data.future import checked_times
@@ -32,6 +35,8 @@ class Fitted:
         schema: Names, kinds and time of the training data.
         record: History of the training.
         tail: The last rows of the training data, from which `forecast()` goes on.
+        metrics: Scores kept with the run, by name: `valid_loss`, the best one of the training if it was validated, and
+            what `with_metrics` added.
     """
 
     model: Model
@@ -40,7 +45,9 @@ class Fitted:
     schema: Schema
     record: TrainingRecord
     tail: Sequences
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
+    @in_own_precision
     def forecast(
         self,
         data: Sequences | None = None,
@@ -92,6 +99,7 @@ class Fitted:
             past=data,
         )
 
+    @in_own_precision
     def backtest(
         self,
         data: Sequences,
@@ -155,6 +163,7 @@ class Fitted:
             seed=seed,
         )
 
+    @in_own_precision
     def filter(self, data: Sequences, *, seed: int = 0) -> Filtered:
         """Mean and variance of the latent after every row given the rows up to it."""
         data = self._check(data)
@@ -169,6 +178,7 @@ class Fitted:
             seed=seed,
         )
 
+    @in_own_precision
     def decode(self, data: Sequences, *, seed: int = 0) -> Decoded:
         """Targets at every row given the rows up to it, with their standard deviation."""
         data = self._check(data)
@@ -189,6 +199,7 @@ class Fitted:
             seed=seed,
         )
 
+    @in_own_precision
     def classify(self, data: Sequences, *, seed: int = 0) -> Classified:
         """Probabilities of the classes of every whole series; its own label, where it has one, is not read.
 
@@ -219,6 +230,7 @@ class Fitted:
             seed=seed,
         )
 
+    @in_own_precision
     def impute(self, data: Sequences, *, samples: int = 50, lag: int = 128, seed: int = 0) -> Imputed:
         """Joint draws of the missing entries given the observed ones, which are returned as they are.
 
@@ -243,6 +255,7 @@ class Fitted:
             seed=seed,
         )
 
+    @in_own_precision
     def sample(self, *, length: int, samples: int = 10, controls=None, seed: int = 0) -> Samples:
         """Series generated from nothing, with time stamps that follow the end of the training data.
 
@@ -267,6 +280,7 @@ class Fitted:
         values = self.transform.inverse(np.asarray(paths, float)[:, None], times, start.schema.ids)
         return Samples(samples=values, times=times, schema=start.schema, batched=start.batched, seed=seed)
 
+    @in_own_precision
     def log_prob(self, data: Sequences, *, particles: int = 256, seed: int = 0) -> LogProb:
         """Particle estimate of log p(x) in data units, one value a series, with its standard error.
 
@@ -294,8 +308,28 @@ class Fitted:
         save(self, folder)
 
     def with_model(self, model: Model) -> "Fitted":
-        """The same run with another model in it, e.g. one with another gap rule."""
-        return replace(self, model=model)
+        """The same run with another model in it, e.g. one with another gap rule; the scores of this one stay behind."""
+        return replace(self, model=model, metrics={})
+
+    def with_metrics(self, metrics: Mapping[str, float] | None = None, **named: float) -> "Fitted":
+        """The same run with scores noted beside it, which are saved and loaded with it.
+
+        Args:
+            metrics: Scores by any name.
+            **named: The same by keyword; a name that is there already takes the new score.
+
+        Raises:
+            InputError: If a score is no number or its name no text.
+
+        Example:
+            >>> fitted = fitted.with_metrics({"crps, 24 h ahead": 0.31}, rmse=0.58)
+            >>> fitted.save("run/")
+        """
+        scores = dict(metrics or {}) | named
+        for name, score in scores.items():
+            if not isinstance(name, str) or isinstance(score, bool) or not isinstance(score, (Real, np.number)):
+                raise InputError(f"metrics: expected names with a number each, found {name!r}: {score!r}.")
+        return replace(self, metrics={**self.metrics, **{name: float(score) for name, score in scores.items()}})
 
     def _check(self, data: Sequences) -> Sequences:
         if not isinstance(data, Sequences):

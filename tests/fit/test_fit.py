@@ -61,6 +61,22 @@ def test_too_little_to_hold_out_is_said_in_the_record():
     assert ax.fit(small(control_dim=2), ragged(), **SETTINGS, valid=None).record.note == ""
 
 
+def test_a_model_of_the_other_precision_is_refused():
+    model = small(control_dim=2)
+    with ax.set_precision("float64"), pytest.raises(InputError, match="made in float32, and float64 is set: build it"):
+        ax.fit(model, ragged(), **SETTINGS)
+
+
+def test_learning_nothing_is_said():
+    """Every window ends within the context, whose rows only set the scale."""
+    sparse = np.full((60, 2), np.nan)
+    sparse[::20] = np.random.default_rng(0).normal(size=(3, 2))
+    model, data = small(context=3), ax.Sequences.from_numpy(sparse)
+    with pytest.warns(RuntimeWarning, match=r"nothing was learnt: the loss was 0 at every step\. No observed entry"):
+        fitted = ax.fit(model, data, **SETTINGS, valid=None)
+    assert fitted.record.note == "nothing was learnt: the loss was 0 at every step"
+
+
 def test_what_is_hidden_does_not_matter():
     """Values under the mask are never read: not by the transform, not by the loss."""
     data = ragged(gap=slice(10, 20))

@@ -141,7 +141,7 @@ def test_validation_loss_that_is_not_finite_stops_the_training():
 @pytest.mark.parametrize("valid", [None, 0.3])
 def test_interrupt_keeps_what_was_reached(monkeypatch, valid):
     @contextmanager
-    def bar(steps, shown):
+    def bar(steps, shown, first):
         def report(step, loss, valid):
             if step >= 14:
                 signal.raise_signal(signal.SIGINT)

@@ -20,7 +20,9 @@ def test_equals_the_package_vendi_score():
 @pytest.mark.parametrize("order", [0.5, 1.0, 2.0, np.inf])
 def test_is_the_number_of_kinds(order):
     """Four members of which two are the same, apart from all others, are three kinds, not equally frequent."""
-    np.testing.assert_allclose(metrics.vendi_score(np.stack([np.eye(4), np.ones((4, 4))]), order), [4.0, 1.0], rtol=1e-6)
+    np.testing.assert_allclose(
+        metrics.vendi_score(np.stack([np.eye(4), np.ones((4, 4))]), order), [4.0, 1.0], rtol=1e-6
+    )
     twins = np.eye(4)
     twins[0, 1] = twins[1, 0] = 1.0
     shares = np.array([0.5, 0.25, 0.25])

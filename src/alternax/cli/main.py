@@ -72,6 +72,15 @@ def fit(
         int | None, typer.Option(help="Length of the alternator's latent vector; default 16.")
     ] = None,
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 1000,
+    float64: Annotated[
+        bool, typer.Option("--float64", help="Compute in double precision, now and whenever the run is used: slower.")
+    ] = False,
+    checkpoint_every: Annotated[
+        int, typer.Option(help="Steps between two checkpoints; they lie beside the run until it is complete.")
+    ] = 500,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training that was broken off, to the same result.")
+    ] = False,
     seed: Seed = 0,
 ) -> None:
     """Fit a model to a CSV file and save the run."""
@@ -93,6 +102,9 @@ def fit(
         context=context,
         latent_dim=latent_dim,
         steps=steps,
+        float64=float64,
+        checkpoint_every=checkpoint_every,
+        resume=resume,
         seed=seed,
         columns=columns,
     )
@@ -150,6 +162,26 @@ def backtest(
     from alternax.cli import verbs
 
     verbs.backtest(run, data, out, horizon=horizon, stride=stride, start=start, samples=samples, seed=seed)
+
+
+@app.command()
+@door
+def report(
+    run: Run,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    horizon: Annotated[
+        int | None, typer.Option(help="Rows ahead; default 12, or less where few rows follow the training data.")
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Sample paths per origin.")] = 100,
+    origins: Annotated[int, typer.Option(help="Forecasts of each series, at most.")] = 60,
+    title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Write one HTML page on a run and data: gaps, training, forecasts, calibration, skill by lead, latents."""
+    from alternax.cli import verbs
+
+    verbs.report(run, data, out, horizon=horizon, samples=samples, origins=origins, title=title, seed=seed)
 
 
 @app.command()

@@ -7,7 +7,9 @@ import jax
 import typer
 
 import alternax as ax
+from alternax.cli.training import checkpoints_of, finish, spoken_warnings
 from alternax.core.errors import InputError
+from alternax.core.precision import computing_in, current_precision
 from alternax.data.calendar import default_calendar
 from alternax.data.csv_door import read_table
 from alternax.data.schema import Schema
@@ -29,6 +31,9 @@ def fit(
     context: int | None,
     latent_dim: int | None,
     steps: int,
+    float64: bool,
+    checkpoint_every: int,
+    resume: bool,
     seed: int,
     columns: dict[str, Any],
 ) -> None:
@@ -43,33 +48,39 @@ def fit(
         raise InputError(f"--horizon must be at least 1; found {horizon}.")
     refuse_foreign(out.absolute())
     _writable(out)
+    checkpoints = checkpoints_of(out, resume)
     table = Sequences.from_csv(data, **{k: v for k, v in columns.items() if v is not None})
     if table.schema.time_kind == "datetime":
         table = table.with_calendar(*default_calendar(table.schema.step))
     typer.echo(f"data: {table}", err=True)
-    sizes = {"control_dim": table.control_dim, "context": context, "key": jax.random.key(seed)}
-    if model == "autoregressive":
-        net = ax.Autoregressive(table.obs_dim, body=layer, **sizes)
-    else:
-        net = ax.Alternator(
-            table.obs_dim, latent_dim=LATENT_DIM if latent_dim is None else latent_dim, ftn=layer, **sizes
+    with computing_in("float64" if float64 else current_precision()), spoken_warnings():
+        sizes = {"control_dim": table.control_dim, "context": context, "key": jax.random.key(seed)}
+        if model == "autoregressive":
+            net = ax.Autoregressive(table.obs_dim, body=layer, **sizes)
+        else:
+            net = ax.Alternator(
+                table.obs_dim, latent_dim=LATENT_DIM if latent_dim is None else latent_dim, ftn=layer, **sizes
+            )
+        fitted = ax.fit(
+            net,
+            table,
+            objective=ax.Elbo() + ax.RolloutScore("crps", horizon=horizon, samples=4, origins=2),
+            steps=steps,
+            seed=seed,
+            checkpoint=checkpoints,
+            checkpoint_every=checkpoint_every,
+            resume=resume,
         )
-    fitted = ax.fit(
-        net,
-        table,
-        objective=ax.Elbo() + ax.RolloutScore("crps", horizon=horizon, samples=4, origins=2),
-        steps=steps,
-        seed=seed,
-    )
     fitted.save(out)
     typer.echo(f"{_training(fitted)}\nsaved to {out}")
+    finish(fitted, checkpoints)
 
 
 def forecast(
     run: Path, out: Path, *, horizon: int, samples: int, data: Path | None, future: Path | None, seed: int
 ) -> None:
     """Forecast from a run, or from the end of other data of the same columns."""
-    fitted = ax.load(run)
+    fitted = _load(run)
     _writable_file(out)
     table = None if data is None else _read(data, fitted.schema)
     controls = None if future is None else _controls(future, fitted.schema)
@@ -79,7 +90,7 @@ def forecast(
 
 def impute(run: Path, data: Path, out: Path, *, samples: int, seed: int) -> None:
     """Fill the gaps of a CSV file."""
-    fitted = ax.load(run)
+    fitted = _load(run)
     _writable_file(out)
     _write(fitted.impute(_read(data, fitted.schema), samples=samples, seed=seed).to_frame(), out)
 
@@ -88,7 +99,7 @@ def backtest(
     run: Path, data: Path, out: Path | None, *, horizon: int, stride: int, start: str | None, samples: int, seed: int
 ) -> None:
     """Score forecasts on data that go beyond the training data."""
-    fitted = ax.load(run)
+    fitted = _load(run)
     if out is not None:
         _writable_file(out)
     table = _read(data, fitted.schema)
@@ -99,9 +110,16 @@ def backtest(
         _write(scores, out)
 
 
+def report(run: Path, data: Path, out: Path, **options: Any) -> None:
+    """Write the report of a run on a CSV file."""
+    fitted = _load(run)
+    path = ax.report(fitted, _read(data, fitted.schema), out, **options)
+    typer.echo(f"report written to {path}: open it in a browser")
+
+
 def info(run: Path) -> None:
     """Describe a run."""
-    fitted = ax.load(run)
+    fitted = _load(run)
     model, schema = fitted.model, fitted.schema
     parameters = sum(leaf.size for leaf in jax.tree.leaves(model) if hasattr(leaf, "size"))
     lines = (
@@ -123,6 +141,12 @@ def _training(fitted: Fitted) -> str:
     )
     note = f" ({record.note})" if record.note else ""
     return f"{record.steps} steps in {record.seconds:.0f} s, {record.stopped}{best}{note}"
+
+
+def _load(run: Path) -> Fitted:
+    """A run of either precision; it computes in its own."""
+    with computing_in("float64"):
+        return ax.load(run)
 
 
 def _read(path: Path, schema: Schema) -> Sequences:

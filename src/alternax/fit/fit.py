@@ -2,9 +2,12 @@
 
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from numbers import Real
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -12,14 +15,19 @@ import optax
 
 from alternax.core.errors import InputError
 from alternax.core.model import Classifier, LatentModel, Model
+from alternax.core.precision import check_precision, current_precision
 from alternax.core.record import TrainingRecord
 from alternax.data.sequences import Sequences
 from alternax.data.transforms import Identity, Scale, Transform
+from alternax.fit.checkpoint import Checkpoints
+from alternax.fit.fingerprint import fingerprint
 from alternax.fit.objectives import Objective, default_objective
 from alternax.fit.progress import progress_bar
 from alternax.fit.split import by_rows, by_series, judged_like
-from alternax.fit.train import Plan, train
+from alternax.fit.state import State
+from alternax.fit.train import Plan, begin, kept, train
 from alternax.fitted import Fitted
+from alternax.models.checks import check_counts
 
 TAIL_ROWS = 1024
 
@@ -43,6 +51,9 @@ def fit(
     patience: int | None = 20,
     seed: int = 0,
     progress: bool | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 500,
+    resume: bool = False,
 ) -> Fitted:
     """Train a model on windows of the data with AdamW under a cosine schedule, and keep the best parameters.
 
@@ -70,18 +81,29 @@ def fit(
         patience: Stop after this many dispatches without a better validation loss; None never stops early.
         seed: Seed of windows and noise: same seed, same result, bit for bit on one machine.
         progress: Show a progress bar; default only on a terminal.
+        checkpoint: Folder to write checkpoints to, an empty or a new one: at the start, every `checkpoint_every`
+            steps, at a better validation score, at an interrupt and at the end. The last two and the best stay.
+        checkpoint_every: Steps between two checkpoints, rounded up to whole dispatches.
+        resume: Go on from the newest checkpoint in the folder, to the same result bit for bit as without the break;
+            start where there is none. Without it a folder with checkpoints is refused, and those of another run
+            (other data, model, objective or settings) always are.
 
     Returns:
         The trained model behind its transforms.
 
     Raises:
-        InputError: If model, data and objective do not fit together, with what was expected and found.
-        TypeError: If one of them is something else altogether.
+        InputError: If model, data and objective do not fit together, with what was expected and found; if the
+            checkpoints are of another run or cannot be written.
+        TrainingError: If checkpoints are there but none can be read.
+        TypeError: If an argument is something else altogether.
 
     Example:
         >>> fitted = fit(model, train, objective=Elbo() + RolloutScore("crps", horizon=6), seed=0)
     """
-    _check(model, data, steps=steps, batch=batch, every=every)
+    _check(model, data)
+    check_precision(model)
+    check_counts(1, steps=steps, batch=batch, every=every, checkpoint_every=checkpoint_every)
+    _check_checkpoint(checkpoint, resume)
     _check_settings(objective, transform, target_transform, learning_rate, average, valid, patience)
     objective = default_objective(model, _default_horizon(data, model.context)) if objective is None else objective
     objective.check(model, data.schema)
@@ -99,26 +121,44 @@ def fit(
     optimiser = _optimiser(learning_rate, weight_decay, clip, steps)
     size = min(batch, int((windows.starts[:, 1] - windows.starts[:, 0] + 1).sum()))
     plan = Plan(steps, every, size, patience, optimiser, average)
-    with progress_bar(steps, sys.stderr.isatty() if progress is None else progress) as report:
-        outcome = train(model, windows, split.validation, objective, plan, jax.random.key(seed), report)
-    if outcome.stopped.startswith("non-finite"):
+    run = {"model": model, "data": data, "objective": objective, "transform": transform} | {
+        "target_transform": target_transform, "steps": steps, "batch": batch, "window": window, "every": every,
+        "learning_rate": learning_rate, "weight_decay": weight_decay, "clip": clip, "average": average,
+        "valid": valid, "patience": patience, "seed": seed, "precision": current_precision(),
+    }  # fmt: skip
+    shown = sys.stderr.isatty() if progress is None else progress
+    with (
+        _checkpoints(checkpoint, checkpoint_every, run, resume, begin(model, plan)) as (state, keep),
+        progress_bar(steps, shown, state.steps) as report,
+    ):
+        state = train(model, windows, split.validation, objective, plan, jax.random.key(seed), state, report, keep)
+    if state.stopped.startswith("non-finite"):
         warnings.warn(
-            f"training stopped: {outcome.stopped}; the parameters of step {outcome.best_step} are kept. "
+            f"training stopped: {state.stopped}; the parameters of step {state.best_step} are kept. "
             "Lower learning_rate, or look for extreme values in the data.",
             RuntimeWarning,
             stacklevel=2,
         )
+    note = split.note
+    if state.train_loss and not any(state.train_loss):
+        note = "; ".join(filter(None, (note, "nothing was learnt: the loss was 0 at every step")))
+        warnings.warn(
+            f"{note}. No observed entry counted in any window (the first {model.context or 0} rows with something "
+            "observed only set the scale): give a longer window, a shorter context, or data with fewer gaps.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     record = TrainingRecord(
-        seed=seed, window=windows.length, note=split.note, steps=outcome.steps, best_step=outcome.best_step,
-        stopped=outcome.stopped, seconds=outcome.seconds,
-        train_loss=tuple(outcome.train_loss), valid_loss=tuple(outcome.valid_loss),
-        checked_at=tuple(outcome.checked_at),
+        seed=seed, window=windows.length, note=note, steps=state.steps, best_step=state.best_step,
+        stopped=state.stopped, seconds=state.seconds,
+        train_loss=state.train_loss, valid_loss=state.valid_loss, checked_at=state.checked_at,
     )  # fmt: skip
     tail = data.tail(max(TAIL_ROWS, model.context or 0))
-    return Fitted(outcome.model, transform, target_transform, data.schema, record, tail)
+    metrics = {"valid_loss": min(record.valid_loss)} if record.valid_loss else {}
+    return Fitted(kept(model, state), transform, target_transform, data.schema, record, tail, metrics)
 
 
-def _check(model: Model, data: Sequences, **counts: int) -> None:
+def _check(model: Model, data: Sequences) -> None:
     if not isinstance(model, Model):
         raise TypeError(f"expected an alternax Model, found {type(model).__name__}.")
     if not isinstance(data, Sequences):
@@ -143,9 +183,6 @@ def _check(model: Model, data: Sequences, **counts: int) -> None:
             f"the data have class_count={data.class_count}, the model was built with "
             f"{model.class_count}: give class_count=data.class_count."
         )
-    for name, value in counts.items():
-        if not isinstance(value, int) or value < 1:
-            raise InputError(f"{name} must be an integer of at least 1; found {value!r}.")
 
 
 def _check_settings(objective, transform, target_transform, learning_rate, average, valid, patience) -> None:
@@ -173,6 +210,27 @@ def _check_settings(objective, transform, target_transform, learning_rate, avera
     if not (valid is None or isinstance(valid, Sequences) or (isinstance(valid, Real) and 0 <= valid < 1)):
         found = repr(valid) if isinstance(valid, Real) else type(valid).__name__
         raise InputError(f"valid must be a fraction from 0 to below 1, Sequences, or None; found {found}.")
+
+
+def _check_checkpoint(checkpoint, resume) -> None:
+    if checkpoint is not None and not isinstance(checkpoint, str | Path):
+        raise TypeError(f"checkpoint must be a folder, found {type(checkpoint).__name__}.")
+    if not isinstance(resume, bool):
+        raise TypeError(f"resume must be True or False, found {resume!r}; the folder goes to checkpoint.")
+    if resume and checkpoint is None:
+        raise InputError("resume=True needs the folder to go on from: give checkpoint.")
+
+
+@contextmanager
+def _checkpoints(
+    folder: str | Path | None, every: int, run: dict, resume: bool, state: State
+) -> Iterator[tuple[State, Callable[[State], None]]]:
+    """The state to go on from, and what takes the later ones."""
+    if folder is None:
+        yield state, lambda later: None
+        return
+    with Checkpoints(folder, every, fingerprint(**run), resume=resume) as checkpoints:
+        yield checkpoints.start(state), checkpoints.keep
 
 
 def _default_horizon(data: Sequences, context: int | None) -> int:

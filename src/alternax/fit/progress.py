@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress_bar(steps: int, shown: bool) -> Iterator[Callable[[int, float, float | None], None]]:
-    """Yields `report(step, loss, valid)`, to be called now and then."""
+def progress_bar(steps: int, shown: bool, first: int = 0) -> Iterator[Callable[[int, float, float | None], None]]:
+    """Yields `report(step, loss, valid)`, to be called now and then; `first` steps are done already."""
     if not shown:
         yield lambda step, loss, valid: None
         return
@@ -22,7 +22,7 @@ def progress_bar(steps: int, shown: bool) -> Iterator[Callable[[int, float, floa
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=False) as bar:
-        task = bar.add_task("training", total=steps, losses="compiling", rate="-")
+        task = bar.add_task("training", total=steps, completed=first, losses="compiling", rate="-")
 
         def report(step: int, loss: float, valid: float | None) -> None:
             losses = f"loss {loss:.4f}" + ("" if valid is None else f"  valid {valid:.4f}")

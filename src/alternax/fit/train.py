@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import equinox as eqx
@@ -16,6 +16,7 @@ from alternax.core.fixed import trainable
 from alternax.core.model import Model
 from alternax.core.sequence import Sequence
 from alternax.fit.objectives import Objective
+from alternax.fit.state import State
 from alternax.fit.windows import Windows
 
 
@@ -31,18 +32,18 @@ class Plan:
     average: float | None = None
 
 
-@dataclass
-class Outcome:
-    """Parameters kept and the history that led there."""
+def begin(model: Model, plan: Plan) -> State:
+    """The state before the first step."""
+    params, _ = eqx.partition(model, trainable(model))
+    # Strongly typed from the first step on, as arrays are that come back from a checkpoint.
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), params)
+    mean = None if plan.average is None else params
+    return State(params=params, safe=params, mean=mean, best=params, opt_state=plan.optimiser.init(params))
 
-    model: Model
-    steps: int = 0
-    best_step: int = 0
-    stopped: str = "finished"
-    seconds: float = 0.0
-    train_loss: list[float] | None = None
-    valid_loss: list[float] | None = None
-    checked_at: list[int] | None = None
+
+def kept(model: Model, state: State) -> Model:
+    """The model with the best parameters of the state."""
+    return eqx.combine(state.best, eqx.partition(model, trainable(model))[1])
 
 
 def train(
@@ -52,57 +53,81 @@ def train(
     objective: Objective,
     plan: Plan,
     key: PRNGKeyArray,
+    state: State,
     report: Callable[[int, float, float | None], None],
-) -> Outcome:
-    """Minimise the objective over random windows; `report(step, loss, valid)` is called after every dispatch."""
-    params, rest = eqx.partition(model, trainable(model))
-    step_key, valid_key = jax.random.split(key)
-    opt_state = plan.optimiser.init(params)
-    outcome = Outcome(model, train_loss=[], valid_loss=[], checked_at=[])
-    best, best_loss, waited, started = params, float("inf"), 0, time.perf_counter()
-    settings, safe, mean = (objective, plan.optimiser, plan.batch, plan.average, rest), params, params
+    keep: Callable[[State], None],
+) -> State:
+    """Minimise the objective over random windows, from any state to the end.
+
+    Windows and noise depend on the key and the number of the step alone, so where training began does not matter.
+    After every dispatch `report(step, loss, valid)` is called, then `keep(state)`; `keep` also at an interrupt.
+    """
+    began = time.perf_counter() - state.seconds
+    rest = eqx.partition(model, trainable(model))[1]
+    settings, keys = (objective, plan.optimiser, plan.batch, plan.average, rest), jax.random.split(key)
     try:
-        while outcome.steps < plan.steps:
-            count = min(plan.every, plan.steps - outcome.steps)
-            first = jnp.asarray(outcome.steps)
-            params, safe, mean, opt_state, losses, finite = _steps(
-                settings, params, safe, mean, opt_state, windows, step_key, first, count
-            )
-            good = int(finite.sum())
-            failed = good < count
-            outcome.steps += good
-            if failed:
-                quantity = "loss" if not jnp.isfinite(losses[good]) else "gradient"
-                params, outcome.stopped = safe, f"non-finite {quantity} at step {outcome.steps + 1}"
-            judged = params if plan.average is None else mean
-            valid = None if validation is None else float(_judge(objective, rest, judged, validation, valid_key))
-            if valid is None or valid < best_loss:
-                best, waited, outcome.best_step = judged, 0, max(outcome.steps - failed, 0)
-                best_loss = best_loss if valid is None else valid
-            else:
-                waited += 1
-            if good:
-                _note(outcome, float(losses[:good].mean()), valid, report)
-            if valid is not None and not math.isfinite(valid) and not failed:
-                failed, outcome.stopped = True, f"non-finite validation loss at step {outcome.steps}"
-            if failed:
-                break
-            if plan.patience is not None and waited >= plan.patience:
-                outcome.stopped = "early stop"
-                break
+        while not state.stopped:
+            after = _dispatch(state, settings, windows, validation, plan, keys)
+            advanced = after.steps > state.steps
+            # In one assignment: wherever an interrupt falls, `state` is whole.
+            state = replace(after, seconds=time.perf_counter() - began)
+            if advanced:
+                report(state.steps, state.train_loss[-1], state.valid_loss[-1] if state.valid_loss else None)
+            keep(state)
     except KeyboardInterrupt:
-        outcome.stopped = "interrupted"
-    outcome.model = eqx.combine(best, rest)
-    outcome.seconds = time.perf_counter() - started
-    return outcome
+        state = replace(state, stopped=state.stopped or "interrupted", seconds=time.perf_counter() - began)
+        keep(state)
+    return state
 
 
-def _note(outcome: Outcome, loss: float, valid: float | None, report: Callable) -> None:
-    outcome.train_loss.append(loss)
-    outcome.checked_at.append(outcome.steps)
-    if valid is not None:
-        outcome.valid_loss.append(valid)
-    report(outcome.steps, loss, valid)
+def _dispatch(
+    state: State,
+    settings: tuple,
+    windows: Windows,
+    validation: Sequence | None,
+    plan: Plan,
+    keys: PRNGKeyArray,
+) -> State:
+    """Some steps, a look at the losses, and the verdict: what is best now, and whether to stop."""
+    objective, rest = settings[0], settings[-1]
+    count, first = min(plan.every, plan.steps - state.steps), jnp.asarray(state.steps)
+    params, safe, mean, opt_state, losses, finite = _steps(
+        settings, state.params, state.safe, state.mean, state.opt_state, windows, keys[0], first, count
+    )
+    good = int(finite.sum())
+    failed, steps, stopped = good < count, state.steps + good, ""
+    if failed:
+        quantity = "loss" if not jnp.isfinite(losses[good]) else "gradient"
+        params, stopped = safe, f"non-finite {quantity} at step {steps + 1}"
+    judged = params if plan.average is None else mean
+    valid = None if validation is None else float(_judge(objective, rest, judged, validation, keys[1]))
+    state = replace(state, params=params, safe=safe, mean=mean, opt_state=opt_state, steps=steps)
+    if valid is None or valid < state.best_loss:
+        best_loss = state.best_loss if valid is None else valid
+        state = replace(state, best=judged, best_loss=best_loss, best_step=max(steps - failed, 0), waited=0)
+    else:
+        state = replace(state, waited=state.waited + 1)
+    if good:
+        state = _noted(state, float(losses[:good].mean()), valid)
+    return replace(state, stopped=stopped or _verdict(state, valid, plan))
+
+
+def _noted(state: State, loss: float, valid: float | None) -> State:
+    return replace(
+        state,
+        train_loss=(*state.train_loss, loss),
+        valid_loss=state.valid_loss if valid is None else (*state.valid_loss, valid),
+        checked_at=(*state.checked_at, state.steps),
+    )
+
+
+def _verdict(state: State, valid: float | None, plan: Plan) -> str:
+    """Why to stop now, or nothing."""
+    if valid is not None and not math.isfinite(valid):
+        return f"non-finite validation loss at step {state.steps}"
+    if plan.patience is not None and state.waited >= plan.patience:
+        return "early stop"
+    return "finished" if state.steps >= plan.steps else ""
 
 
 def _mean_loss(objective: Objective, rest: Any, params: Any, batch: Sequence, key: PRNGKeyArray) -> jax.Array:

@@ -1,0 +1,108 @@
+"""Run every benchmark, or read the tables that are committed, and print one table of all that compare with something.
+
+    python benchmarks/run_all.py [--quick] [--committed] [--release] [--only linear_scan ...] [--peer-python PYTHON]
+
+Each script runs in a process of its own and writes its table to out/benchmarks/; `--quick` takes small sizes, to see
+that all of them work. A ratio above 1 means that ours is better. A script that cannot run here (no data: set
+ALTERNAX_DATA) is named under the table. `--committed` runs nothing and reads benchmarks/*.md. `--release` also renews
+these tables, and writes the summary to benchmarks/results/VERSION.md.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from setting import machine
+from summary import READERS, Result, read, summary
+
+HERE = Path(__file__).parent
+OUT = HERE.parent / "out" / "benchmarks"
+QUICK = {
+    "capabilities": "--layers gru --tasks parity --seeds 1 --steps 250",
+    "csv_door": "--megabytes 5",
+    "etth1": "--seeds 1",
+    "fft_conv": "--lengths 1024 --width 8 --repeats 2",
+    "japanese_vowels": "--layers lru --seeds 1",
+    "kill": "--kills 2",
+    "layers": "--names lru gru --lengths 1024",
+    "linear_scan": "--lengths 1000 --widths 16 --repeats 2",
+    "lorenz": "--seeds 1",
+    "recurrent": "--repeats 2",
+    "s4d": "--length 512 --width 16 --repeats 2",
+    "selective_scan": "--length 256 --width 32 --repeats 2",
+    "ssd": "--length 256 --width 32 --states 16 --chunks 16 --repeats 2",
+}
+
+
+def scripts() -> list[str]:
+    """The benchmarks: what can be run, this file apart."""
+    able = (path.stem for path in HERE.glob("*.py") if '__name__ == "__main__"' in path.read_text())
+    return sorted(name for name in able if name != Path(__file__).stem)
+
+
+def measured(name: str, quick: bool, peer_python: str | None) -> tuple[Path, str]:
+    """The table that a script has just written, and a word on what went wrong, if anything did."""
+    out = OUT / f"{name}.md"
+    out.unlink(missing_ok=True)
+    source = (HERE / f"{name}.py").read_text()
+    words = QUICK.get(name, "").split() if quick else []
+    words += ["--out", str(out)] if "--out" in source else []
+    words += ["--peer-python", peer_python] if peer_python and "--peer-python" in source else []
+    print(f"== {name} {' '.join(words)}", flush=True)
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, str(HERE / f"{name}.py"), *words], stderr=subprocess.PIPE, text=True)
+    print(f"== {name}: {time.perf_counter() - started:.0f} s", flush=True)
+    if done.returncode == 0:
+        return out, ""
+    said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    return out, said if said.startswith("skipped") else f"FAILED: {said}"
+
+
+def collected(names: list[str], options: argparse.Namespace) -> tuple[list[tuple[str, Result]], dict[str, str]]:
+    """All results, and a note on every benchmark that has none for a reason."""
+    results: list[tuple[str, Result]] = []
+    notes: dict[str, str] = {}
+    for name in names:
+        path, note = HERE / f"{name}.md", ""
+        if not options.committed:
+            path, note = measured(name, options.quick, options.peer_python)
+        if options.release and not options.committed and not note and path.exists():
+            shutil.copy(path, HERE)
+        if not note and name in READERS and not path.exists():
+            note = f"no table at {path.relative_to(HERE.parent)}"
+        if note:
+            notes[name] = note
+        elif name in READERS:
+            results += [(name, result) for result in read(name, path)]
+    return results, notes
+
+
+def main() -> None:
+    """Print the table; leave with 1 if a script failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for flag in ("quick", "committed", "release"):
+        parser.add_argument(f"--{flag}", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=scripts(), default=scripts())
+    parser.add_argument("--peer-python")
+    options = parser.parse_args()
+    if options.quick and options.release:
+        parser.error("--quick measures nothing worth keeping: leave out --release")
+    OUT.mkdir(parents=True, exist_ok=True)
+    results, notes = collected(options.only, options)
+    lines = [*summary(results), "", *(f"- {name}: {note}" for name, note in notes.items())]
+    print("\n".join(lines))
+    if options.release:
+        target = HERE / "results" / f"{version('alternax')}.md"
+        target.parent.mkdir(exist_ok=True)
+        title = f"# Benchmarks of alternax {version('alternax')}"
+        about = "From the tables beside this folder; a ratio above 1 means that ours is better."
+        target.write_text("\n".join([title, "", about, "", *lines, "", machine(), ""]))
+    sys.exit(any(note.startswith("FAILED") for note in notes.values()))
+
+
+if __name__ == "__main__":
+    main()
