@@ -1,4 +1,4 @@
-"""The README's Python runs as it stands, on a small table and with few training steps."""
+"""The README's Python runs as it stands, on a small table, with a small model and few training steps."""
 
 import functools
 import re
@@ -19,6 +19,7 @@ def test_the_ten_lines_of_python_run(tmp_path, monkeypatch):
     frame.loc[30:35, "b"] = None
     frame.to_csv(tmp_path / "data.csv", index=False)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(alternax, "Alternator", functools.partial(alternax.Alternator, width=4, depth=1))
     monkeypatch.setattr(alternax, "fit", functools.partial(alternax.fit, steps=4, every=2, batch=2))
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     names: dict = {}

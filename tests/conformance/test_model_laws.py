@@ -251,7 +251,7 @@ def test_single_precision_is_near_double(name, monkeypatch):
     assert_close(found[2], want[2], 2e-4)
 
 
-@some_models
+@pytest.mark.parametrize("name", mostly_slow(MODELS, always=("default", "student")))
 @pytest.mark.parametrize("size", [1.0, 1e6])
 def test_large_inputs_stay_finite(name, size):
     """In the precision of the process, values and gradients."""
@@ -261,7 +261,7 @@ def test_large_inputs_stay_finite(name, size):
         assert np.isfinite(leaf).all()
 
 
-@some_models
+@pytest.mark.parametrize("name", mostly_slow(MODELS, always=("default", "student")))
 def test_nothing_observed_at_all_is_finite_and_weighs_nothing(name):
     seq = eqx.tree_at(
         lambda s: (s.observed, s.x), series(0), (jnp.zeros((LENGTH, OBS), bool), jnp.zeros((LENGTH, OBS)))

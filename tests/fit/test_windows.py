@@ -20,6 +20,7 @@ def rows(batch) -> np.ndarray:
     return np.asarray(batch.x[..., 0], int)
 
 
+@pytest.mark.slow
 def test_every_window_inside_the_training_rows_is_equally_likely():
     length, held_out, count = 6, 3, 6000
     windows = training_windows(numbered(), LENGTHS, held_out, length)

@@ -77,6 +77,7 @@ def test_outputs_equal_those_of_another_library_on_its_weights(case, options):
     np.testing.assert_allclose(found, GOLDEN[f"{case}.y"], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_positions_are_relative_and_count_only_rows_taken_in():
     """Turning all by 1,000 more changes no product; padding and a cut in two change no output."""
     q, k = rows(3).reshape(3, 1, 4), rows(3, seed=1).reshape(3, 1, 4)

@@ -84,6 +84,7 @@ def test_short_stretches_equal_steps_with_padding_resets_and_a_carried_state(lay
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_within_the_first_block_it_is_attention():
     layer = BlockState(4, window=9, head_dim=2, key=KEY)
     attention = eqx.tree_at(

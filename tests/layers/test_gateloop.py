@@ -41,6 +41,7 @@ def test_without_decay_and_phase_it_is_linear_attention(layer):
     np.testing.assert_allclose(still(x)[1][0], jnp.sum(k * v, axis=0), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_factors_start_on_the_ring_asked_for():
     layer = GateLoop(2000, slowest=0.99, fastest=0.9, max_phase=0.5, key=jax.random.key(2))
     modulus = jax.nn.sigmoid(layer.decay_bias)

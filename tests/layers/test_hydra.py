@@ -66,6 +66,7 @@ def test_rows_without_padding_equal_a_call_without_a_mask(layer, call):
     np.testing.assert_allclose(call(x, jnp.ones(LENGTH, bool)), jax.jit(layer.__call__)(x), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_every_row_sees_every_other(layer):
     slopes = jax.jit(jax.jacrev(lambda x: jnp.sum(layer(x) * jnp.arange(1.0, 4.0), axis=1)))(rows(4))
     assert slopes.shape == (LENGTH, LENGTH, 3) and (jnp.abs(slopes).sum(-1) > 0).all()

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import call
 
 from alternax.core.errors import InputError
 from alternax.layers import LEM
@@ -28,7 +29,7 @@ def test_outputs_equal_the_paper_equations(longest_step):
         z = (1 - a) * z + a * np.tanh(w_z @ y + v_z @ x_t + b_z)
         y = (1 - b) * y + b * np.tanh(layer.output_weight @ z + v_y @ x_t + b_y)
         want.append(y)
-    found, state = layer(jnp.asarray(x))
+    found, state = call(layer, jnp.asarray(x))
     np.testing.assert_allclose(found, want, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(state, [y, z], rtol=1e-5, atol=1e-6)
 
@@ -37,10 +38,10 @@ def test_outputs_equal_the_paper_equations(longest_step):
 def test_states_stay_bounded_over_long_gaps_and_large_inputs():
     layer = LEM(3, key=jax.random.key(1))
     x = jnp.asarray(np.random.default_rng(0).normal(size=(30, 3)) * 1e6, jnp.float32)
-    loss = lambda x, dt: jnp.sum(layer(x, dt=dt)[0] ** 2)  # noqa: E731
+    loss = lambda x, dt: jnp.sum(call(layer, x, dt=dt)[0] ** 2)  # noqa: E731
     for dt in (1e-6, 1.0, 1e3):
         times = jnp.full(30, dt)
-        assert np.abs(layer(x, dt=times)[0]).max() <= 1
+        assert np.abs(call(layer, x, dt=times)[0]).max() <= 1
         assert all(np.isfinite(g).all() for g in jax.grad(loss, (0, 1))(x, times))
 
 

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import call
 
 from alternax.core.errors import InputError
 from alternax.layers import Longhorn
@@ -37,7 +38,7 @@ def test_outputs_equal_the_paper_equations(layer):
         rate = beta / (1 + beta * (k @ k))
         s = (1 - np.outer(rate, k**2)) * s + np.outer(rate * u, k)
         want.append(weights.out_weight @ ((s @ q + weights.D * u) * silu(z)))
-    y, state = layer(jnp.asarray(x, jnp.float32))
+    y, state = call(layer, jnp.asarray(x, jnp.float32))
     np.testing.assert_allclose(y, want, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(state.h, s.T, rtol=1e-4, atol=1e-6)
 
@@ -53,6 +54,7 @@ def test_a_row_moves_an_empty_state_to_the_minimum_of_its_objective(layer):
         np.testing.assert_allclose(state.h[:, d], minimum, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_no_row_can_make_the_state_grow_by_itself(layer):
     """The factor 1 - Delta k^2 lies in [0, 1], however large the key."""
     loud = eqx.tree_at(lambda layer: layer.block.select_weight, layer, 1e4 * layer.block.select_weight)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import call
 
 from alternax.core.errors import InputError
 from alternax.layers import LRU
@@ -26,7 +27,7 @@ def test_outputs_equal_the_paper_equations(layer):
     for x_t, dt_t in zip(x, dt, strict=True):
         h = np.exp(exponents * dt_t) * h + np.exp(layer.gamma_log) * (b @ x_t)
         want.append((c @ h).real + layer.D * x_t)
-    y, state = layer(jnp.asarray(x, jnp.float32), dt=jnp.asarray(dt, jnp.float32))
+    y, state = call(layer, jnp.asarray(x, jnp.float32), dt=jnp.asarray(dt, jnp.float32))
     np.testing.assert_allclose(y, want, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(state, [h.real, h.imag], rtol=1e-4, atol=1e-5)
 
@@ -54,11 +55,12 @@ def test_normalisation_keeps_the_size_of_white_noise(wide):
     assert np.mean(power) == pytest.approx(1.0, abs=4 / math.sqrt(20_000 * 4))
 
 
+@pytest.mark.slow
 def test_an_instant_without_input_changes_nothing_after_it(layer):
     """Time flows through an instant with x = 0: two gaps in a row are their sum."""
     x = jnp.asarray(np.random.default_rng(3).normal(size=(4, 3)), jnp.float32)
-    _, direct = layer(x, dt=jnp.array([1.0, 1.0, 3.0, 1.0]))
-    _, by_way = layer(jnp.insert(x, 2, 0.0, axis=0), dt=jnp.array([1.0, 1.0, 1.2, 1.8, 1.0]))
+    _, direct = call(layer, x, dt=jnp.array([1.0, 1.0, 3.0, 1.0]))
+    _, by_way = call(layer, jnp.insert(x, 2, 0.0, axis=0), dt=jnp.array([1.0, 1.0, 1.2, 1.8, 1.0]))
     np.testing.assert_allclose(by_way, direct, rtol=1e-5, atol=1e-6)
 
 
@@ -66,7 +68,7 @@ def test_an_instant_without_input_changes_nothing_after_it(layer):
 def test_extreme_times_and_long_memory_stay_finite(dt):
     layer = LRU(3, state_dim=5, r_min=0.999, r_max=1.0, key=jax.random.key(4))
     x, times = jnp.ones((64, 3)), jnp.full(64, dt)
-    value_and_gradient = eqx.filter_value_and_grad(lambda layer: jnp.mean(layer(x, dt=times)[0] ** 2))
+    value_and_gradient = eqx.filter_jit(eqx.filter_value_and_grad(lambda layer: jnp.mean(layer(x, dt=times)[0] ** 2)))
     for leaf in jax.tree.leaves(eqx.filter_jit(value_and_gradient)(layer)):
         assert np.isfinite(leaf).all()
 

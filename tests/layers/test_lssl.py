@@ -65,6 +65,7 @@ def test_convolution_equals_matrix_powers(chunk, time):
     np.testing.assert_allclose(run(layer, x, start)[1], h[-1], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_convolution_has_the_gradients_of_the_recurrence(layer):
     x = jnp.asarray(np.random.default_rng(3).normal(size=(11, 3)), jnp.float32)
 

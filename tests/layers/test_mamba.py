@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import call
 from safetensors.numpy import load_file
 
 from alternax.core.errors import InputError
@@ -49,7 +50,7 @@ def test_outputs_equal_the_paper_equations(layer):
     rng = np.random.default_rng(0)
     x, dt = rng.normal(size=(9, 3)), rng.uniform(0.5, 2.0, 9)
     want, h = by_hand(layer, x, dt)
-    y, state = layer(jnp.asarray(x, jnp.float32), dt=jnp.asarray(dt, jnp.float32))
+    y, state = call(layer, jnp.asarray(x, jnp.float32), dt=jnp.asarray(dt, jnp.float32))
     np.testing.assert_allclose(y, want, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(state.h, h.T, rtol=1e-4, atol=1e-6)
 
@@ -77,10 +78,10 @@ def from_mixer(tensors, prefix):
 def test_equals_transformers_in_values_and_gradients():
     tensors = load_file(GOLDEN)
     layer, x, weight = from_mixer(tensors, "mixer."), jnp.asarray(tensors["x"]), jnp.asarray(tensors["weight"])
-    np.testing.assert_allclose(layer(x)[0], tensors["y"], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(call(layer, x)[0], tensors["y"], rtol=1e-5, atol=1e-5)
     parts, rest = eqx.partition(layer, eqx.is_inexact_array)
     loss = lambda parts, x: jnp.sum(eqx.combine(parts, rest)(x)[0] * weight)  # noqa: E731
-    d_layer, d_x = jax.grad(loss, argnums=(0, 1))(parts, x)
+    d_layer, d_x = jax.jit(jax.grad(loss, argnums=(0, 1)))(parts, x)
     want, _ = eqx.partition(from_mixer(tensors, "gradient."), eqx.is_inexact_array)
     for f, w in zip(jax.tree.leaves(d_layer), jax.tree.leaves(want), strict=True):
         np.testing.assert_allclose(f, w, rtol=1e-4, atol=1e-5 * np.abs(w).max())
@@ -108,7 +109,7 @@ def test_starts_as_the_paper_says():
 @pytest.mark.parametrize("dt", [1e-6, 1e3])
 def test_extreme_times_stay_finite(layer, dt):
     x, times = jnp.ones((20, 3)), jnp.full(20, dt)
-    value_and_gradient = eqx.filter_value_and_grad(lambda layer: jnp.mean(layer(x, dt=times)[0] ** 2))
+    value_and_gradient = eqx.filter_jit(eqx.filter_value_and_grad(lambda layer: jnp.mean(layer(x, dt=times)[0] ** 2)))
     for leaf in jax.tree.leaves(eqx.filter_jit(value_and_gradient)(layer)):
         assert np.isfinite(leaf).all()
 

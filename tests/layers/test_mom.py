@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import call
 
 from alternax.core.errors import InputError
 from alternax.layers import MoM
@@ -58,13 +59,13 @@ def paper(layer: MoM, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.slow
 def test_outputs_and_memories_equal_the_paper_equations(layer, x):
     want, memories = paper(jax.tree.map(lambda v: np.asarray(v, np.float64) if eqx.is_array(v) else v, layer), x)
-    y, state = layer(jnp.asarray(x), keep=jnp.arange(LENGTH))
+    y, state = call(layer, jnp.asarray(x), keep=jnp.arange(LENGTH))
     np.testing.assert_allclose(y, want, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(state.memory.reshape(memories.shape), memories, rtol=1e-3, atol=1e-4)
 
 
 def test_memories_that_a_row_is_not_sent_to_are_held_exactly(layer, x):
-    _, state = layer(jnp.asarray(x), keep=jnp.arange(LENGTH))
+    _, state = call(layer, jnp.asarray(x), keep=jnp.arange(LENGTH))
     memory = np.asarray(state.memory).reshape(LENGTH, 4, -1)
     _, sent = jax.lax.top_k(jnp.asarray(x) @ layer.router_weight.T, 2)
     for t in range(1, LENGTH):

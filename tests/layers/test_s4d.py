@@ -37,6 +37,7 @@ def test_outputs_equal_the_paper_equations(start, discretisation):
     np.testing.assert_allclose(last, state, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_zero_order_hold_does_not_see_how_a_constant_input_is_cut():
     """One row of two steps is two rows of one step each: time gaps are exact."""
     layer = S4D(3, state_dim=8, key=jax.random.key(1))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
+from compiled import call
 from safetensors.numpy import load_file
 from untyped import untyped
 
@@ -34,7 +35,7 @@ def test_outputs_equal_the_paper_equations(discretisation):
         else:
             h = ((1 + step / 2 * rates) * h + step * (b @ x_t)) / (1 - step / 2 * rates)
         want.append(2 * (c @ h).real + layer.D * x_t)
-    y, state = layer(jnp.asarray(x, jnp.float32), dt=jnp.asarray(dt, jnp.float32))
+    y, state = call(layer, jnp.asarray(x, jnp.float32), dt=jnp.asarray(dt, jnp.float32))
     np.testing.assert_allclose(y, want, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(state, [h.real, h.imag], rtol=1e-4, atol=1e-5)
 
@@ -48,7 +49,7 @@ def test_equals_s5_pytorch_on_the_same_weights(discretisation):
     weights = [golden[n] for n in ("frequency", "step_log", "B", "C", "D")]
     weights = [jnp.log(golden["rate"]), weights[0], weights[1].reshape(-1), weights[2], weights[3] / 2, weights[4]]
     layer = eqx.tree_at(lambda layer: [getattr(layer, name) for name in names], layer, weights)
-    y, last = layer(golden["x"], golden["state"], dt=golden["dt"])
+    y, last = call(layer, golden["x"], golden["state"], dt=golden["dt"])
     np.testing.assert_allclose(y, golden[f"{discretisation}.y"], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(last, golden[f"{discretisation}.last"], rtol=1e-5, atol=1e-5)
 
@@ -77,7 +78,7 @@ def test_starts_as_a_real_system_with_independent_entries():
     b = 2 * (vectors @ (layer.B[0] + 1j * layer.B[1])).real
     c = 2 * ((layer.C[0] + 1j * layer.C[1]) @ vectors.conj().T).real
     response = np.linalg.solve(normal, scipy.linalg.expm(0.1 * normal) - np.eye(6)) @ b
-    y, _ = layer(jnp.zeros((5, 2)).at[0, 1].set(1.0))
+    y, _ = call(layer, jnp.zeros((5, 2)).at[0, 1].set(1.0))
     for t in range(5):
         want = c @ np.linalg.matrix_power(scipy.linalg.expm(0.1 * normal), t) @ response[:, 1]
         want = want + layer.D * np.eye(2)[1] * (t == 0)
@@ -88,8 +89,8 @@ def test_zoh_is_exact_for_a_constant_input():
     """One step of three is three steps of one with the same input."""
     layer = S5(3, state_dim=4, key=jax.random.key(3))
     x = jnp.asarray(np.random.default_rng(1).normal(size=(1, 3)), jnp.float32)
-    _, once = layer(x, dt=jnp.array([3.0]))
-    _, thrice = layer(jnp.tile(x, (3, 1)))
+    _, once = call(layer, x, dt=jnp.array([3.0]))
+    _, thrice = call(layer, jnp.tile(x, (3, 1)))
     np.testing.assert_allclose(thrice, once, rtol=1e-5, atol=1e-7)
 
 
@@ -101,7 +102,8 @@ def test_extreme_times_stay_finite_and_small_ones_exact(dt, discretisation):
 
     @eqx.filter_jit
     def run(layer):
-        return eqx.filter_value_and_grad(lambda layer: jnp.mean(layer(x, dt=times)[0] ** 2))(layer), layer(x, dt=times)
+        learn = eqx.filter_jit(eqx.filter_value_and_grad(lambda layer: jnp.mean(layer(x, dt=times)[0] ** 2)))
+        return learn(layer), call(layer, x, dt=times)
 
     (_, slope), (_, state) = run(layer)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((slope, state)))

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import call
 
 from alternax.core.errors import InputError
 from alternax.layers import S7
@@ -27,7 +28,7 @@ def test_outputs_equal_the_paper_equations(layer):
         o = C @ h + D * x_t
         gelu = [v * 0.5 * (1 + math.erf(v / math.sqrt(2))) for v in o]
         want.append(o / (1 + np.exp(-layer.gate_weight @ np.array(gelu))))
-    y, state = layer(jnp.asarray(x, jnp.float32))
+    y, state = call(layer, jnp.asarray(x, jnp.float32))
     np.testing.assert_allclose(y, want, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(state, h, rtol=1e-4, atol=1e-5)
 
@@ -42,6 +43,7 @@ def test_the_state_never_grows_by_itself(layer, scale):
     assert np.all(np.abs(states) <= 1 + 1e-6)
 
 
+@pytest.mark.slow
 def test_memories_start_between_two_rows_and_the_longest():
     layer = S7(1, state_dim=4000, longest=200.0, key=jax.random.key(3))
     rows = np.log(layer.w**2 + 0.5)
@@ -49,10 +51,11 @@ def test_memories_start_between_two_rows_and_the_longest():
     assert np.mean(rows) == pytest.approx(math.log(20), abs=4 * math.log(100) / math.sqrt(12 * 4000))
 
 
+@pytest.mark.slow
 def test_what_a_row_writes_depends_on_the_row(layer):
     """Selective: twice the input is not twice the state."""
     x = jnp.asarray(np.random.default_rng(1).normal(size=(6, 3)), jnp.float32)
-    once, twice = layer(x)[1], layer(2 * x)[1]
+    once, twice = call(layer, x)[1], call(layer, 2 * x)[1]
     assert np.max(np.abs(twice - 2 * once)) > 1e-2 * np.max(np.abs(once))
 
 

@@ -19,7 +19,7 @@ def test_equals_the_package_vendi_score():
 
 @pytest.mark.parametrize("order", [0.5, 1.0, 2.0, np.inf])
 def test_is_the_number_of_kinds(order):
-    """Four members of which two are the same, apart from all others, are three kinds, not equally frequent."""
+    """Four members, two of them the same and apart from all others, are three kinds, not equally frequent."""
     np.testing.assert_allclose(
         metrics.vendi_score(np.stack([np.eye(4), np.ones((4, 4))]), order), [4.0, 1.0], rtol=1e-6
     )

@@ -22,7 +22,7 @@ def test_values_and_gradients_by_the_rows_behind_the_similarities(order):
     rows, direction = jnp.asarray(rng.normal(size=(2, 6, 3)))
     value = jax.jit(lambda rows: effective_rank(similarities(rows) / 6, order))
     assert float(value(rows)) == pytest.approx(float(vendi_score(np.asarray(similarities(rows)), order)), rel=1e-12)
-    slope = float(jnp.sum(jax.grad(value)(rows) * direction))
+    slope = float(jnp.sum(jax.jit(jax.grad(value))(rows) * direction))
     above, below = (float(value(rows + sign * 1e-5 * direction)) for sign in (1, -1))
     assert slope == pytest.approx((above - below) / 2e-5, rel=1e-7)
 
@@ -30,7 +30,7 @@ def test_values_and_gradients_by_the_rows_behind_the_similarities(order):
 @pytest.mark.parametrize("order", ORDERS)
 def test_repeated_rows_and_eigenvalues_have_finite_gradients(order):
     rows = jnp.asarray(np.random.default_rng(1).normal(size=(6, 3))).at[3].set(0.0).at[4].set(0.0)
-    gradient = jax.grad(lambda rows: effective_rank(similarities(rows) / 6, order))
+    gradient = jax.jit(jax.grad(lambda rows: effective_rank(similarities(rows) / 6, order)))
     assert np.isfinite(gradient(rows)).all() and np.isfinite(gradient(jnp.zeros((6, 3)))).all()
     if order != np.inf:
         # Equal eigenvalues: any first-order change that keeps the trace leaves the largest value where it is.

@@ -150,10 +150,10 @@ def _array_nodes(roots: list[Any]) -> Iterator[dict[str, Any]]:
             pending.extend(node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
-    """What tells this folder from another at the same place, None where there is none."""
+def _identity(folder: Path) -> tuple[int, int, int] | None:
+    """What tells this folder from another at the same place, None where there is none; inodes are used again at once."""
     try:
         status = os.stat(folder)
     except (OSError, ValueError):
         return None
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, status.st_ctime_ns

@@ -140,7 +140,7 @@ def fit(
             stacklevel=2,
         )
     note = split.note
-    if state.train_loss and not any(state.train_loss):
+    if state.stopped == "finished" and not any(state.train_loss):
         note = "; ".join(filter(None, (note, "nothing was learnt: the loss was 0 at every step")))
         warnings.warn(
             f"{note}. No observed entry counted in any window (the first {model.context or 0} rows with something "

@@ -36,7 +36,7 @@ def test_moments_equal_the_recurrence():
     seq, model = gappy(), eqx.tree_at(lambda m: m.decay, affine(flow="decay"), jnp.array([-1.0, 0.5]))
     rates, carry = np.log1p(np.exp(np.array([-1.0, 0.5]))), math.sqrt(1 - ALPHA - SIGMA_Z**2)
     m, v = np.zeros(LATENT), np.ones(LATENT)
-    mean, var = model.filter(seq, key=jax.random.key(0))
+    mean, var = eqx.filter_jit(model.filter)(seq, key=jax.random.key(0))
     for t in range(LENGTH):
         if not seq.valid[t]:
             continue
@@ -59,7 +59,7 @@ def test_moments_are_those_of_the_sampled_latents(gap):
     seq = gappy(1)
     if gap == "draw":
         seq = eqx.tree_at(lambda s: s.observed, seq, jnp.ones_like(seq.observed))
-    mean, var = model.filter(seq, key=jax.random.key(0))
+    mean, var = eqx.filter_jit(model.filter)(seq, key=jax.random.key(0))
     states = jax.jit(jax.vmap(lambda key: model.unroll(seq, key=key, keep=jnp.arange(LENGTH))[2]))(
         jax.random.split(jax.random.key(1), DRAWS)
     )
@@ -75,7 +75,7 @@ def test_moments_are_those_of_the_sampled_latents(gap):
 def test_variance_tends_to_its_limit_and_noise_of_different_rows_is_independent():
     model = affine()
     seq = Sequence.build(jnp.zeros((60, OBS)))
-    _, var = model.filter(seq, key=jax.random.key(0))
+    _, var = eqx.filter_jit(model.filter)(seq, key=jax.random.key(0))
     np.testing.assert_allclose(var[-1], SIGMA_Z**2 / (ALPHA + SIGMA_Z**2), rtol=1e-9)
     rows = jnp.array([20, 21, 23])
     run = jax.jit(jax.vmap(lambda key: model.unroll(seq, key=key, keep=rows)[2].z[..., 0]))
