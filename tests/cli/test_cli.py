@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from trained import days, untrained, walk
 from typer.testing import CliRunner
 
 import alternax as ax
+from alternax.cli import verbs
 from alternax.cli.main import app
 from alternax.version import __version__
 
@@ -132,6 +134,59 @@ def test_controls_of_the_rows_ahead_come_from_a_file(folder, monkeypatch):
         assert_refused(
             message, "forecast", folder / "driven", "--horizon", 2, "--future", future, "--out", folder / "driven.csv"
         )
+
+
+def long(ids):
+    values = walk(6, columns=1)[:, 0]
+    return pd.DataFrame({"shop": np.repeat(ids, 3), "day": np.tile(days(3), 2), "y": values, "price": values.round()})
+
+
+def asked_of(trained_on, folder, monkeypatch, **files):
+    """What `alternax forecast` hands to a run of these data: other data, and controls."""
+    seen = []
+    run = SimpleNamespace(
+        schema=trained_on.schema, forecast=lambda *a, controls, **k: seen.extend([*a, controls]) or 1 / 0
+    )
+    monkeypatch.setattr(verbs, "_load", lambda path: run)
+    with pytest.raises(ZeroDivisionError):
+        verbs.forecast(
+            folder, folder / "out.csv", **{"data": None, "future": None, "horizon": 1, "samples": 1, "seed": 0} | files
+        )
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "ids"),
+    [
+        (lambda: ax.Sequences.from_numpy(walk(6).reshape(2, 3, 2)), None, ("0", "1")),
+        (lambda: ax.Sequences.from_numpy(walk(6).reshape(2, 3, 2), times=[days(3)] * 2), None, ("0", "1")),
+        (lambda: ax.Sequences.from_numpy(walk(3)[None]), None, ("0",)),
+        (lambda: ax.Sequences.from_numpy(walk(3), times=days(3)), None, ("0",)),
+        (lambda: ax.Sequences.from_frame(long(["007", "7"]), id="shop"), None, ("007", "7")),
+        (
+            lambda: ax.Sequences.from_frame(long([3, 1]), id="shop"),
+            "shop,day,y,price\n3,2024-01-01,1,2\nA,2024-01-01,2,1\n",
+            (3, "A"),
+        ),
+    ],
+    ids=["rows", "dates", "several of one", "one", "texts", "numbers"],
+)
+def test_series_of_a_file_are_those_of_the_run(tmp_path, monkeypatch, data, text, ids):
+    """Regression: arrays of several series could not be read back from a file, and their names became numbers."""
+    data, file = data(), tmp_path / "data.csv"
+    file.write_text(text) if text else data.to_frame().to_csv(file, index=False)
+    read = asked_of(data, tmp_path, monkeypatch, data=file)[0].like(data.schema)
+    assert read.schema.ids == ids
+    if text is None:
+        np.testing.assert_array_equal(read.x, data.x)
+        np.testing.assert_array_equal(read.times, data.times)
+
+
+def test_controls_ahead_are_matched_to_series_whose_names_read_as_numbers(tmp_path, monkeypatch):
+    data = ax.Sequences.from_frame(long(["007", "7"]), id="shop", controls="price")
+    (tmp_path / "future.csv").write_text("shop,day,price\n7,2024-01-04,1\n007,2024-01-04,2\n")
+    controls = asked_of(data, tmp_path, monkeypatch, future=tmp_path / "future.csv")[1]
+    np.testing.assert_array_equal(data.future_controls(1, controls=controls), [[[2]], [[1]]])
 
 
 def assert_refused(message, *arguments):

@@ -34,6 +34,29 @@ def test_long_files_are_recognised(tmp_path):
     np.testing.assert_array_equal(data.x[..., 0], [[5, 6], [7, 0]])
 
 
+def test_numbers_are_read_to_the_last_digit_and_of_any_size(tmp_path):
+    data = written(tmp_path, f"ds,a,b\n1,1.6999999999999999e-19,{2**70}\n2,-0.1,\n3,3,-1\n4,5e-324,1.5\n5,.5,NA\n")
+    np.testing.assert_array_equal(data.x[0, :, 0], [1.6999999999999999e-19, -0.1, 3, 5e-324, 0.5])
+    np.testing.assert_array_equal(data.x[0, :, 1], [2.0**70, 0, -1, 1.5, 0])
+    np.testing.assert_array_equal(data.observed[0, :, 1], [True, False, True, True, False])
+    with pytest.raises(InputError, match=r"Column 'a', row 1 \(time 2\): .* found inf"):
+        written(tmp_path, f"ds,a\n1,1\n2,1{'0' * 400}\n")
+
+
+@pytest.mark.parametrize("large", [2**63 + 1, 10**25])
+def test_series_named_by_whole_numbers_of_any_size_stay_apart(tmp_path, large):
+    data = written(tmp_path, f"unique_id,ds,y\n{large},1,5\n{large + 1},1,6\n-1,1,7\n")
+    assert data.schema.ids == (large, large + 1, -1)
+    with pytest.raises(InputError, match=r"Column 'unique_id', row 1: expected the identity of a series, found a miss"):
+        written(tmp_path, f"unique_id,ds,y\n{large},1,5\n,1,6\nx,1,7\n")
+
+
+def test_a_column_may_be_read_as_text(tmp_path):
+    (tmp_path / "ids.csv").write_text("shop,ds\n007,1\n,2\n7,3\n")
+    found = csv_door.read_table(tmp_path / "ids.csv", texts=["shop", "other"])
+    assert found["shop"].fillna("-").tolist() == ["007", "-", "7"]
+
+
 def test_daylight_saving_offsets_in_text_keep_the_instants(tmp_path):
     data = written(tmp_path, "t,a\n2024-03-31T01:00+01:00,1\n2024-03-31T03:00+02:00,2\n")
     np.testing.assert_array_equal(data.times, [np.array(["2024-03-31T00", "2024-03-31T01"], "datetime64[ns]")])

@@ -108,6 +108,10 @@ DAYS = pd.date_range("2024-01-01", periods=3)
 NESTED = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])
 
 
+def objects(*cells):
+    return pd.Series(cells, dtype=object)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -123,7 +127,11 @@ NESTED = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])
             lambda: pd.DataFrame({"ds": DAYS, "y": ["1,5", "2,5", "3"]}),
             r"row 0: .*'1,5'; write it with a decimal point",
         ),
-        (lambda: pd.DataFrame({"ds": DAYS, "y": [10**400, 1, 2]}), r"Column 'y', row 0 .*found inf"),
+        (lambda: pd.DataFrame({"ds": DAYS, "y": objects(10**400, 1, 2)}), r"Column 'y', row 0 .*found inf"),
+        (
+            lambda: pd.DataFrame({"ds": DAYS, "y": objects(10**5000, "x", 2)}),
+            r"row 1: expected a number, found 'x'; corr",
+        ),
         (lambda: pd.DataFrame({"ds": ["01:00", "02:00", "03:00"], "y": 1}), r"'01:00' is a time of day without a date"),
         (lambda: pd.DataFrame({"ds": ["03-01-2024", "03-02-2024"], "y": 1}), r"'03-01-2024' may have the month or the"),
         (
@@ -162,7 +170,7 @@ def test_frames_of_odd_make_are_refused(make, message):
 
 @pytest.mark.parametrize("zone", ["dateutil/Europe/Berlin", "tzlocal()"])
 def test_a_zone_that_could_not_be_written_down_is_refused(zone):
-    stamps = DAYS.tz_localize(zone)
+    stamps = DAYS.tz_localize("UTC").tz_convert(zone)
     with pytest.raises(InputError, match=r"column 'ds': the time zone .* has no name that could be written down"):
         Sequences.from_frame(pd.DataFrame({"ds": stamps, "y": 1.0}))
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import pandas as pd
 import typer
 
 import alternax as ax
@@ -11,7 +12,7 @@ from alternax.cli.training import checkpoints_of, finish, spoken_warnings
 from alternax.core.errors import InputError
 from alternax.core.precision import computing_in, current_precision
 from alternax.data.calendar import default_calendar
-from alternax.data.csv_door import read_table
+from alternax.data.csv_door import from_table, read_table
 from alternax.data.schema import Schema
 from alternax.data.sequences import Sequences
 from alternax.files.folder import refuse_foreign
@@ -158,16 +159,34 @@ def _read(path: Path, schema: Schema) -> Sequences:
         "static": schema.static,
     }
     options: dict[str, Any] = {name: list(columns) for name, columns in roles.items() if columns}
-    if schema.layout == "long":
+    frame = _table(path, schema)
+    # Arrays name neither series nor rows; files that were written from them do.
+    if schema.layout == "long" or (_tells_series(schema) and schema.id_name in frame):
         options["id"] = schema.id_name
-    if schema.time_kind != "index":
+    if schema.time_kind != "index" or schema.time_name in frame:
         options["time"] = schema.time_name
-    return Sequences.from_csv(path, calendar=schema.calendar, kinds=list(schema.kinds), **options)
+    return from_table(frame, path, calendar=schema.calendar, kinds=list(schema.kinds), **options)
 
 
-def _controls(path: Path, schema: Schema) -> Any:
+def _table(path: Path, schema: Schema) -> pd.DataFrame:
+    """A CSV file whose series are called as in the run where they differ as text and whole number alone."""
+    if not _tells_series(schema):
+        return read_table(path)
+    whole = {str(name): name for name in schema.ids if isinstance(name, int)}
+    frame = read_table(path, texts=() if len(whole) == len(schema.ids) else (schema.id_name,))
+    if whole and schema.id_name in frame:
+        frame[schema.id_name] = [whole.get(name, name) for name in frame[schema.id_name]]
+    return frame
+
+
+def _tells_series(schema: Schema) -> bool:
+    """Whether files may have a column of series identities."""
+    return schema.layout in ("long", "numpy") and schema.id_name not in schema.values
+
+
+def _controls(path: Path, schema: Schema) -> pd.DataFrame:
     """The rows ahead of a CSV file, by their times where it has them."""
-    frame = read_table(path)
+    frame = _table(path, schema)
     absent = [name for name in schema.controls if name not in frame]
     if absent:
         raise InputError(f"{path} lacks the control {absent[0]!r}: it needs the columns {', '.join(schema.controls)}.")

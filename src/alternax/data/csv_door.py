@@ -2,7 +2,9 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import cache
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,11 @@ from alternax.data.times import looks_like_times
 SEPARATORS = (",", ";", "\t")
 NUMBERED = re.compile(r"\d.*\D.*\d")  # what a time stamp has at least
 NUMBER = re.compile(r"[+-]?[\d.]*([eE][+-]?\d+)?|nan|NaN|NA")
+LITERAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+MISSING = frozenset({
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+})  # as pandas.read_csv has it  # fmt: skip
 SAMPLE = 2**20
 # Bytes at the peak for every cell of numbers and of text, beside those of the file: see benchmarks/csv_door.md.
 PER_NUMBER, PER_TEXT = 20, 64
@@ -27,15 +34,24 @@ ALWAYS = 2**26  # what any file may take
 
 def from_csv(path: str | Path, **options: Any) -> Sequences:
     """See `Sequences.from_csv`."""
-    frame = read_table(path)
+    return from_table(read_table(path), path, **options)
+
+
+def from_table(frame: pd.DataFrame, path: str | Path, **options: Any) -> Sequences:
+    """`Sequences.from_frame` of what `read_table` found; errors name the file."""
     try:
         return Sequences.from_frame(frame, **options)
     except InputError as error:
         raise InputError(f"{path}: {error} (Rows are counted from 0 below the header.)") from error
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
-    """The file as a frame; a nameless first column that only counts the rows is left out."""
+def read_table(path: str | Path, texts: Collection[str] = ()) -> pd.DataFrame:
+    """The file as a frame; a nameless first column that only counts the rows is left out.
+
+    Args:
+        path: The file.
+        texts: Columns that stay text even if every cell is a number; those that the file lacks are passed over.
+    """
     path = Path(path)
     if not path.exists():
         raise InputError(f"No such file: {path} (looked in {path.absolute().parent}).")
@@ -56,6 +72,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
             skipinitialspace=True,
             index_col=False,
             low_memory=False,
+            dtype=dict.fromkeys(texts, str),
+            **_exact_decimals(),
         )
     except pd.errors.ParserError as error:
         raise InputError(f"{path} is not a table of equally long rows: {error}.") from error
@@ -65,7 +83,34 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path} is not a UTF-8 text file: {error}.") from error
     if len(frame) == 0:
         raise InputError(f"{path} has a header but no rows.")
+    for name in frame.columns:
+        if name not in texts and frame[name].dtype.kind == "O":
+            frame[name] = _mended(frame[name])
     return _without_fillers(frame)
+
+
+@cache
+def _exact_decimals() -> dict[str, Any]:
+    """How to have decimals read to their last digit by a pandas that does not do so by itself."""
+    written = "1.6999999999999999e-19"
+    found = pd.read_csv(StringIO(f"a\n{written}\n")).to_numpy().item()
+    return {} if found == float(written) else {"float_precision": "round_trip"}
+
+
+def _mended(column: pd.Series) -> pd.Series:
+    """A column with the numbers and missing cells that pandas leaves as text beside whole numbers above 64 bits."""
+    if column.isin(MISSING).any():
+        column = pd.Series([np.nan if cell in MISSING else cell for cell in column], column.index, dtype=object)
+    literal = (isinstance(cell, float) or (isinstance(cell, str) and LITERAL.fullmatch(cell)) for cell in column)
+    return pd.Series(map(_number, column), column.index, dtype=object) if all(literal) else column
+
+
+def _number(cell: str | float) -> int | float:
+    """Whole numbers exactly, as they may be the identities of series."""
+    try:
+        return int(cell)
+    except ValueError:
+        return float(cell)
 
 
 def _records(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:

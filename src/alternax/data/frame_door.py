@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from numbers import Real
 from typing import Any, NoReturn
 
 import narwhals as nw
@@ -263,7 +265,9 @@ def _cells(column: nw.Series) -> np.ndarray:
 
 def _refuse_text(name: str, cells: np.ndarray, missing: np.ndarray) -> NoReturn:
     """Name the cell to correct in a column of numbers, or say what to do with a column of text."""
-    readable = ~np.isnan(np.asarray(pd.to_numeric(pd.Series(map(str, cells)), errors="coerce"), np.float64))
+    texts = pd.Series([cell if isinstance(cell, str) else None for cell in cells], dtype=object)
+    numbers = np.array([isinstance(cell, Real | Decimal) for cell in cells])
+    readable = (~np.isnan(np.asarray(pd.to_numeric(texts, errors="coerce"), np.float64)) | numbers) & ~missing
     wrong = ~readable & ~missing
     row = wrong.argmax() if wrong.any() else (~missing).argmax()
     if all(isinstance(cell, str) and DECIMAL_COMMA.match(cell) for cell in cells[wrong]) and wrong.any():
