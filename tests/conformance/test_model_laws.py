@@ -38,7 +38,7 @@ def test_unroll_equals_the_loop_in_values_and_gradients(name):
 
 
 @double
-@some_models
+@pytest.mark.parametrize("name", mostly_slow(MODELS, always=("default", "draw")))
 def test_two_halves_with_carried_state_equal_the_whole_in_values_and_gradients(name):
     seq, shared = series(1), compiled(name)
     (found, *learnt), (want, *wanted) = shared.learn["halves"](seq), shared.learn["run"](seq)
@@ -48,7 +48,7 @@ def test_two_halves_with_carried_state_equal_the_whole_in_values_and_gradients(n
 
 
 @double
-@some_models
+@pytest.mark.parametrize("name", mostly_slow(MODELS, always=("student",)))
 def test_not_compiled_and_with_any_rows_to_keep_it_is_the_same(name):
     seq, shared, rows = series(1), compiled(name), jnp.array([7, 0, 7])
     params, log_weights, states = shared.model.unroll(seq, key=KEY, keep=rows)
@@ -108,7 +108,7 @@ def test_padding_changes_nothing(name):
 
 
 @double
-@some_models
+@pytest.mark.parametrize("name", mostly_slow(MODELS, always=("default",)))
 def test_ragged_batch_equals_one_by_one(name):
     """Padded to one length they are as they would be alone, unpadded."""
     long, short = series(5), take(series(6, clean=True), np.arange(HALF))
@@ -234,7 +234,7 @@ def test_gradients_equal_finite_differences(name):
 
 
 @double
-@some_models
+@pytest.mark.parametrize("name", mostly_slow(MODELS, always=("default",)))
 def test_single_precision_is_near_double(name, monkeypatch):
     """With the same noise, which jax draws differently in the two."""
     normal = jax.random.normal

@@ -82,6 +82,7 @@ def test_chunks_change_no_path():
     assert len(np.unique(np.asarray(whole)[:, 0, 0, 0])) == 11
 
 
+@pytest.mark.slow
 def test_series_beside_it_change_no_path():
     two, other = batch(X[:PAST], -X[:PAST]), batch(X[:PAST], np.where(np.arange(PAST)[:, None] > 3, np.nan, X[:PAST]))
     first, second = run(two, 20), run(other, 20)
