@@ -151,7 +151,7 @@ def _array_nodes(roots: list[Any]) -> Iterator[dict[str, Any]]:
 
 
 def _identity(folder: Path) -> tuple[int, int, int] | None:
-    """What tells this folder from another at the same place, None where there is none; inodes are used again at once."""
+    """What tells this folder from another at the same place, None where there is none; inodes alone are used again."""
     try:
         status = os.stat(folder)
     except (OSError, ValueError):
