@@ -4,7 +4,8 @@
 
 Builds the wheel, installs it (wheels alone, so that nothing needs a compiler) into `.venv-lowest` with every dependency
 at its lower bound in pyproject.toml and into `.venv-newest` with the newest releases, times `import alternax` in new
-processes, and runs a part of the tests against the installed wheel. Leaves with 1 if anything fails.
+processes, asks the command for its help, and runs a part of the tests against the installed wheel. Leaves with 1 if
+anything fails.
 """
 
 import argparse
@@ -70,6 +71,8 @@ def environment(name: str, pins: list[str]) -> Path:
     print(f"{name}: import alternax took {took[0]:.2f} s the first time, {min(took):.2f} s at best", flush=True)
     if min(took) > SECONDS:
         raise ValueError(f"import alternax took {min(took):.2f} s; at most {SECONDS} s are allowed")
+    for verb in ([], ["fit"], ["report"]):
+        assert "Usage" in run(folder / "bin" / "alternax", *verb, "--help", cwd=ROOT / ".ci")
     run(*install, *TOOLS)
     listed = run(python, "-m", "pip", "list", "--format", "freeze").split()
     print(f"{name}:", ", ".join(line for line in listed if re.match(f"({SHOWN})==", line)), flush=True)
