@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 UNCHECKED := -o addopts="--strict-markers --strict-config --import-mode=importlib"
 # The stamp carries the folder, so that a moved or copied tree is set up anew instead of testing the old place.
 HERE := $(shell pwd | cksum | cut -d ' ' -f 1)

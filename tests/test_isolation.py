@@ -44,7 +44,7 @@ cut = jax.jit(lambda windows, index, start: windows.take(index, start))
 CHANGES = ("scattered NaN", "a gap", "nothing but its first row", "an immense value")
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=["alternator", pytest.param("autoregressive", marks=pytest.mark.slow)])
 def fitted(request):
     """A model whose every weight counts, behind a fitted scale."""
     model = MODELS[request.param]()

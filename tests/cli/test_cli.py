@@ -38,10 +38,10 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     table().iloc[:ROWS].to_csv(folder / "train.csv", index=False)
     table().to_csv(folder / "all.csv", index=False)
-    small = partial(ax.Alternator, width=4, ftn="affine", otn="affine", noise="learned")
+    small = partial(ax.Alternator, width=4, otn="affine", noise="learned")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ax, "Alternator", small)
-        options = ("--latent-dim", 3, "--steps", 4, "--horizon", 2, "--out", folder / "run")
+        options = ("--layer", "affine", "--latent-dim", 3, "--steps", 4, "--horizon", 2, "--out", folder / "run")
         result = call("fit", folder / "train.csv", *options)
     assert result.exit_code == 0, result.output
     assert "4 steps in" in result.stdout and f"saved to {folder / 'run'}" in result.stdout
