@@ -218,6 +218,7 @@ def test_log_prob_is_in_data_units():
     assert plain.log_prob(data, particles=50).value != one.value
 
 
+@pytest.mark.slow
 def test_covariates_are_neither_reported_nor_scored():
     data = ax.Sequences.from_numpy(walk(20), names=["wind", "y"], covariates=["wind"])
     fitted = untrained(small(), data)

@@ -50,6 +50,7 @@ def test_the_mixer_is_the_explicit_quasiseparable_matrix(layer):
     np.testing.assert_allclose(found, want.reshape(LENGTH, 6), rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_padding_anywhere_changes_nothing(call):
     x = rows(2)
     valid = jnp.array([False, True, True, False, True, True, True, False, True])

@@ -84,8 +84,15 @@ def test_any_length_and_chunk(method, length, steps, chunk):
     assert_all_close(run(arguments, None, None, method, chunk), delta_rule_naive(*arguments))
 
 
-@every_method
-@with_and_without_decay
+@pytest.mark.parametrize(
+    ("method", "decays"),
+    [
+        ("sequential", True),
+        ("chunked", True),
+        pytest.param("sequential", False, marks=pytest.mark.slow),
+        ("chunked", False),
+    ],
+)
 @hypothesis.settings(max_examples=8)
 @hypothesis.given(SEEDS, MASK, MASK)
 def test_gradients_equal_those_of_a_plain_loop(method, decays, seed, valid, resets):
