@@ -62,7 +62,7 @@ CONVOLVED = ("attention", "ckconv", "gru", "lru", "lssl", "s4", "s4d", "stu")
 """Layers that take another form where there are no masks and no elapsed times, and two that do not."""
 
 OWN_GRADIENT = ("lru", "gru", "deltaproduct", "lssl", "lstm", "mamba", "mamba2", "s4", "s4d", "stu")
-"""Layers with a gradient of their own or an uncommon path; the others differ from these or their kernel by plain JAX."""
+"""Layers with a gradient of their own or an uncommon path; the others differ from these by plain JAX."""
 
 
 def mostly_slow(names: Iterable[str], always: Iterable[str] = ALWAYS) -> list:
