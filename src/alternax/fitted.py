@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from numbers import Real
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -54,8 +55,8 @@ class Fitted:
         *,
         horizon: int,
         samples: int = 200,
-        controls=None,
-        times=None,
+        controls: Any = None,
+        times: Any = None,
         seed: int = 0,
     ) -> Forecast:
         """Joint sample paths of the next `horizon` rows after the end of `data` (default: of the training data).
@@ -256,7 +257,7 @@ class Fitted:
         )
 
     @in_own_precision
-    def sample(self, *, length: int, samples: int = 10, controls=None, seed: int = 0) -> Samples:
+    def sample(self, *, length: int, samples: int = 10, controls: Any = None, seed: int = 0) -> Samples:
         """Series generated from nothing, with time stamps that follow the end of the training data.
 
         Args:

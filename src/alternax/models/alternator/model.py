@@ -8,6 +8,7 @@ Given x the latent recurrence is linear, so an observed sequence takes one call 
 """
 
 import copy
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -107,11 +108,11 @@ class Alternator(LatentModel):
         latent_dim: int,
         target_dim: int = 0,
         control_dim: int = 0,
-        ftn="lru",
-        otn="mlp",
+        ftn: Any = "lru",
+        otn: Any = "mlp",
         width: int = 64,
         depth: int = 2,
-        alpha="multiscale",
+        alpha: Any = "multiscale",
         sigma_z: float = 0.1,
         noise: str = "state",
         sigma_x: float = 0.3,

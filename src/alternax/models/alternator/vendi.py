@@ -42,13 +42,21 @@ class Vendi(eqx.Module):
         >>> model = Alternator(3, latent_dim=8, alpha=Vendi(window=10), key=jax.random.key(0))
     """
 
-    window: int = eqx.field(static=True, default=10)
-    order: float = eqx.field(static=True, default=1.0)
-    kernel: Literal["rbf", "cosine"] = eqx.field(static=True, default="rbf")
-    length_scale: float = eqx.field(static=True, default=1.0)
-    base: Literal["learned", "multiscale"] = eqx.field(static=True, default="multiscale")
+    window: int = eqx.field(static=True)
+    order: float = eqx.field(static=True)
+    kernel: Literal["rbf", "cosine"] = eqx.field(static=True)
+    length_scale: float = eqx.field(static=True)
+    base: Literal["learned", "multiscale"] = eqx.field(static=True)
 
-    def __check_init__(self) -> None:
+    def __init__(
+        self,
+        window: int = 10,
+        order: float = 1.0,
+        kernel: Literal["rbf", "cosine"] = "rbf",
+        length_scale: float = 1.0,
+        base: Literal["learned", "multiscale"] = "multiscale",
+    ):
+        self.window, self.order, self.kernel, self.length_scale, self.base = window, order, kernel, length_scale, base
         check_counts(2, window=self.window)
         check_order(self.order)
         check_choice("kernel", self.kernel, ("rbf", "cosine"))
