@@ -31,6 +31,7 @@ QUICK = {
     "layers": "--names lru gru --lengths 1024",
     "linear_scan": "--lengths 1000 --widths 16 --repeats 2",
     "lorenz": "--seeds 1",
+    "noisy_window": "--seeds 1 --steps 20",
     "recurrent": "--repeats 2",
     "s4d": "--length 512 --width 16 --repeats 2",
     "selective_scan": "--length 256 --width 32 --repeats 2",
