@@ -21,7 +21,7 @@ import numpy as np
 from setting import machine, write_table
 
 import alternax as ax
-from alternax.core.fixed import trainable
+from alternax.core.fixed import parameter_count, trainable
 from alternax.core.sequence import Sequence
 
 LENGTH, OBS, LATENT, REPEATS = 320, 162, 3, 30
@@ -55,8 +55,7 @@ def ours(width: int, depth: int) -> tuple[float, int]:
     seq = Sequence.build(rng.normal(size=(LENGTH, OBS)), targets=rng.normal(size=(LENGTH, LATENT)))
     params, rest = eqx.partition(model, trainable(model))
     loss = lambda p, key: ax.CrossEntropy()(eqx.combine(p, rest), seq, key=key)  # noqa: E731
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
-    return median_ms(jax.jit(jax.value_and_grad(loss)), params, jax.random.key(1)), parameters
+    return median_ms(jax.jit(jax.value_and_grad(loss)), params, jax.random.key(1)), parameter_count(params)
 
 
 def peer(python: str, width: int, depth: int) -> dict:

@@ -21,6 +21,7 @@ import numpy as np
 from setting import data_folder, machine, write_table
 
 import alternax as ax
+from alternax.core.fixed import parameter_count
 
 WIDTH, DEPTH, STEPS, BATCH, HIDDEN = 48, 2, 600, 32, 0.2
 GRID = 16
@@ -74,8 +75,7 @@ def run(train: ax.Sequences, test: ax.Sequences, layer: str, seed: int) -> tuple
         learning_rate=3e-3, weight_decay=0.05, average=0.98, valid=None, seed=seed, progress=False,
     )  # fmt: skip
     seconds = time.perf_counter() - started
-    weights = sum(leaf.size for leaf in jax.tree.leaves((model.body, model.classifier)) if hasattr(leaf, "size"))
-    return fitted.classify(test).accuracy, seconds, weights
+    return fitted.classify(test).accuracy, seconds, parameter_count((model.body, model.classifier))
 
 
 def row(train: ax.Sequences, test: ax.Sequences, layer: str, seeds: int) -> str:

@@ -22,6 +22,7 @@ import numpy as np
 from setting import machine, write_table
 
 import alternax as ax
+from alternax.core.fixed import parameter_count
 from alternax.fit.checkpoint import Checkpoints
 from alternax.fit.store import Store, steps_in
 
@@ -113,7 +114,7 @@ def cost(folder: Path) -> list[str]:
     lines = []
     for width in SIZES:
         model = ax.Alternator(4, latent_dim=8, width=width, key=jax.random.key(0))
-        parameters = sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)))
+        parameters = parameter_count(eqx.filter(model, eqx.is_inexact_array))
         data = ax.Sequences.from_numpy(np.random.default_rng(0).normal(size=(60, 4)))
         times, write = [], Store.write
 

@@ -16,6 +16,7 @@ import numpy as np
 from setting import data_folder, machine, write_table
 
 import alternax as ax
+from alternax.core.fixed import parameter_count
 
 TRAIN, TAPS, WIDTH, MIN_SPIKES, STEPS = 320, 6, 2.0, 10, 1500
 SETTINGS = ((0.7, 0.0, 0.01, 128), (0.9, 0.3, 1.0, 128), (0.9, 0.3, 1.0, 244))  # alpha, share hidden, decay, width
@@ -95,7 +96,7 @@ def main() -> None:
     for alpha, hidden, weight_decay, width in SETTINGS:
         rows = [run(x, z, alpha, hidden, weight_decay, width, seed) for seed in range(options.seeds)]
         median, seeds = np.median(rows, 0), ", ".join(f"{row[0]:.4f}" for row in rows)
-        count = sum(leaf.size for leaf in jax.tree.leaves(model(x, alpha, width, 0)) if hasattr(leaf, "size"))
+        count = parameter_count(model(x, alpha, width, 0))
         name = f"alternator, alpha {alpha}, {hidden:.0%} of the inputs hidden in training, {count:,} parameters"
         table.append(f"| {name} | {median[0]:.4f} | {seeds} | {median[1]:.3f} | {median[2]:.1f} | {median[3]:.1f} |")
     note = f"{STEPS} steps, medians over seeds. {machine()}"

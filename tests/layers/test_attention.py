@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import call
 from safetensors.numpy import load_file
 
 from alternax.core.errors import InputError
@@ -15,9 +16,6 @@ from alternax.layers.attention import rotate
 
 KEY = jax.random.key(0)
 GOLDEN = load_file(Path(__file__).parents[1] / "golden" / "layers" / "attention.safetensors")
-
-
-run = eqx.filter_jit(lambda layer, x, **masks: layer(x, **masks))
 
 
 def rows(length: int, dim: int = 4, seed: int = 0) -> jax.Array:
@@ -53,7 +51,7 @@ def by_hand(layer: Attention, x: np.ndarray) -> np.ndarray:
 def test_outputs_equal_the_softmax_over_all_rows_so_far(rotary):
     layer = Attention(4, head_dim=4, heads=4, key_heads=2, max_length=8, rotary=rotary, key=KEY)
     x = rows(7)
-    np.testing.assert_allclose(run(layer, x)[0], by_hand(layer, np.asarray(x)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(call(layer, x)[0], by_hand(layer, np.asarray(x)), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +71,7 @@ def test_outputs_equal_those_of_another_library_on_its_weights(case, options):
             output.reshape(layer.output_weight.shape),
         ),
     )
-    found, _ = run(layer, jnp.asarray(GOLDEN["x"]))
+    found, _ = call(layer, jnp.asarray(GOLDEN["x"]))
     np.testing.assert_allclose(found, GOLDEN[f"{case}.y"], rtol=1e-5, atol=1e-5)
 
 
@@ -88,9 +86,9 @@ def test_positions_are_relative_and_count_only_rows_taken_in():
     np.testing.assert_allclose(products[1], products[0], rtol=1e-3, atol=1e-3)
     layer = Attention(4, max_length=6, key=KEY)
     x = rows(6)
-    y, cache = run(layer, x)
+    y, cache = call(layer, x)
     gaps, present = jnp.zeros((12, 4)).at[1::2].set(x), jnp.arange(12) % 2 == 1
-    spread, spread_cache = run(layer, gaps, valid=present)
+    spread, spread_cache = call(layer, gaps, valid=present)
     np.testing.assert_allclose(spread[1::2], y, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(spread_cache.keys, cache.keys, rtol=1e-5, atol=1e-6)
     assert int(spread_cache.count) == 6
@@ -101,7 +99,7 @@ def test_without_rotation_the_order_of_earlier_rows_is_not_seen():
     swapped = x[jnp.array([2, 0, 3, 1, 4])]
     for rotary in (False, True):
         layer = Attention(4, max_length=5, rotary=rotary, key=KEY)
-        same = np.allclose(run(layer, x)[0][-1], run(layer, swapped)[0][-1], rtol=1e-4, atol=1e-5)
+        same = np.allclose(call(layer, x)[0][-1], call(layer, swapped)[0][-1], rtol=1e-4, atol=1e-5)
         assert same is not rotary
 
 
@@ -136,17 +134,17 @@ def test_memory_of_a_long_sequence_is_not_that_of_all_products():
 def test_a_full_cache_still_answers_rows_that_are_not_taken_in():
     layer = Attention(4, max_length=3, key=KEY)
     x = rows(5)
-    y, cache = run(layer, x, valid=jnp.arange(5) < 3)
+    y, cache = call(layer, x, valid=jnp.arange(5) < 3)
     assert int(cache.count) == 3
     wide = Attention(4, max_length=5, key=KEY)
-    np.testing.assert_allclose(y, run(wide, x, valid=jnp.arange(5) < 3)[0], rtol=1e-6)
+    np.testing.assert_allclose(y, call(wide, x, valid=jnp.arange(5) < 3)[0], rtol=1e-6)
 
 
 def test_resets_make_room_for_more_rows_than_the_cache_holds():
     layer = Attention(4, max_length=3, key=KEY)
     x = rows(6)
-    y, cache = run(layer, x, resets=jnp.arange(6) % 3 == 0)
-    np.testing.assert_allclose(y[3:], run(layer, x[3:])[0], rtol=1e-5, atol=1e-6)
+    y, cache = call(layer, x, resets=jnp.arange(6) % 3 == 0)
+    np.testing.assert_allclose(y[3:], call(layer, x[3:])[0], rtol=1e-5, atol=1e-6)
     assert int(cache.count) == 3
 
 
@@ -159,13 +157,13 @@ def test_going_past_the_cache_is_refused_when_it_is_data(compiled):
     x = rows(4)
     _, full = layer(x[:3])
     maybe_compiled = eqx.filter_jit if compiled else lambda function: function
-    for call in (
+    for late in (
         lambda: maybe_compiled(layer.step)(x[3], full),
         lambda: maybe_compiled(layer.__call__)(x[:1], full),
         lambda: maybe_compiled(layer.__call__)(x, None, resets=jnp.zeros(4, bool)),
     ):
         with pytest.raises(eqx.EquinoxRuntimeError, match=OVERRUN):
-            jax.block_until_ready(call())
+            jax.block_until_ready(late())
 
 
 def test_a_longer_sequence_is_refused_before_it_runs():

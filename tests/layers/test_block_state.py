@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import call
 from untyped import untyped
 
 from alternax.core.errors import InputError
@@ -12,7 +13,6 @@ from alternax.core.layer import Mixer
 from alternax.layers import GRU, LRU, Attention, BlockState, block_state
 
 KEY = jax.random.key(0)
-run = eqx.filter_jit(lambda layer, x, state=None, **masks: layer(x, state, **masks))
 
 
 def rows(length: int, seed: int = 0) -> jax.Array:
@@ -59,7 +59,8 @@ def by_hand(layer: BlockState, x: np.ndarray, context: np.ndarray) -> np.ndarray
 def test_outputs_equal_the_equations_block_by_block(layer, stretch, monkeypatch):
     monkeypatch.setattr(block_state, "_SHORTEST_STRETCH", stretch)
     x = rows(11)
-    want = by_hand(layer, np.asarray(x, float), np.asarray(run(layer.context, x)[0], float))
+    want = by_hand(layer, np.asarray(x, float), np.asarray(call(layer.context, x)[0], float))
+    # Compiled anew: the stretch is read while tracing.
     found, _ = eqx.filter_jit(lambda layer, x: layer(x))(layer, x)
     np.testing.assert_allclose(found, want, rtol=1e-4, atol=1e-5)
 
@@ -69,7 +70,7 @@ def test_short_stretches_equal_steps_with_padding_resets_and_a_carried_state(lay
     rng = np.random.default_rng(3)
     x, valid, resets = rows(18), jnp.asarray(rng.random(18) < 0.6), jnp.asarray(rng.random(18) < 0.15)
     assert int(resets.sum()) > 1
-    _, start = run(layer, rows(5, seed=1))
+    _, start = call(layer, rows(5, seed=1))
 
     def body(state, row):
         x_t, taken, restarted = row
@@ -93,7 +94,7 @@ def test_within_the_first_block_it_is_attention():
         (layer.query_weight[0], layer.key_weight[0], layer.value_weight[0], layer.output_weight[:, 0]),
     )
     x = rows(9)
-    np.testing.assert_allclose(run(layer, x)[0], run(attention, x)[0], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(call(layer, x)[0], call(attention, x)[0], rtol=1e-5, atol=1e-5)
 
 
 def test_what_is_older_than_a_block_comes_through_the_context_alone(layer):
@@ -102,7 +103,7 @@ def test_what_is_older_than_a_block_comes_through_the_context_alone(layer):
     changed = x.at[0].add(1.0)
     mute = eqx.tree_at(lambda m: (m.context.state_weight, m.context.input_weight), layer, replace_fn=jnp.zeros_like)
     for which, reaches in ((layer, True), (mute, False)):
-        difference = jnp.abs(run(which, changed)[0] - run(which, x)[0])
+        difference = jnp.abs(call(which, changed)[0] - call(which, x)[0])
         assert bool((difference[6:] > 1e-6).any()) is reaches
         assert (difference[:3] > 1e-6).any()
 
@@ -128,7 +129,7 @@ def test_the_context_may_be_named_or_given_and_reads_the_times():
     assert type(named.context) is type(given.context) is GRU
     layer = BlockState(4, window=2, context=LRU(4, state_dim=6, key=KEY), key=KEY)
     x = rows(6)
-    assert not np.allclose(run(layer, x)[0], run(layer, x, dt=jnp.full(6, 2.0))[0])
+    assert not np.allclose(call(layer, x)[0], call(layer, x, dt=jnp.full(6, 2.0))[0])
 
 
 class Mean(Mixer):

@@ -5,12 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import call
 
 from alternax.core.errors import InputError
 from alternax.layers import LightNet
 
 KEY = jax.random.key(0)
-run = eqx.filter_jit(lambda layer, x, **masks: layer(x, **masks))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def by_hand(layer: LightNet, x: np.ndarray) -> np.ndarray:
 
 def test_outputs_and_state_equal_the_definition(layer):
     x = rows(11)
-    y, state = run(layer, x)
+    y, state = call(layer, x)
     np.testing.assert_allclose(y, by_hand(layer, np.asarray(x, float)), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(state.S, averages(layer, np.asarray(x, float))[-1], rtol=1e-4, atol=1e-5)
 
@@ -54,7 +54,7 @@ def test_the_state_never_leaves_the_range_of_the_values(layer):
     """It is an average: a thousand rows of one value leave that value, whatever the keys are."""
     ones = eqx.tree_at(lambda m: m.value_weight, layer, jnp.zeros((2, 2, 4)).at[:, :, 3].set(1.0))
     x = (10 * rows(1000)).at[:, 3].set(1.0)
-    _, state = run(ones, x)
+    _, state = call(ones, x)
     np.testing.assert_allclose(state.S, 1.0, rtol=1e-4)
 
 
@@ -73,7 +73,7 @@ def test_keys_far_from_zero_change_nothing(layer, offset):
     moved = eqx.tree_at(lambda m: m.key_weight, aside, aside.key_weight.at[..., 3].set(offset))
     x = jnp.round(rows(40) * 4) / 4
     x = x.at[:, 3].set(1.0)
-    (y, state), (want, plain) = run(moved, x), run(aside, x)
+    (y, state), (want, plain) = call(moved, x), call(aside, x)
     np.testing.assert_allclose(y, want, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(state.u, plain.u, rtol=1e-5)
     np.testing.assert_array_equal(state.m, plain.m + offset)
@@ -83,7 +83,7 @@ def test_one_row_more_moves_the_average_by_its_share(layer):
     """The additive decay: with equal keys, row t has the weight 1 / t, and none is ever forgotten."""
     even = eqx.tree_at(lambda m: m.key_weight, layer, jnp.zeros((2, 2, 4)))
     x = rows(33)
-    _, state = run(even, x)
+    _, state = call(even, x)
     want = np.einsum("hed,d->he", layer.value_weight, x.mean(axis=0))
     np.testing.assert_allclose(state.S, np.broadcast_to(want[:, None], (2, 2, 2)), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(state.u, 33.0, rtol=1e-6)

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import call
 from untyped import untyped
 
 from alternax.core.errors import InputError
@@ -15,9 +16,6 @@ from alternax.ops.hippo import hippo
 @pytest.fixture(scope="module")
 def layer() -> LSSL:
     return LSSL(3, state_dim=5, chunk=4, step_min=0.05, step_max=0.5, key=jax.random.key(0))
-
-
-run = eqx.filter_jit(lambda layer, *rows, **options: layer(*rows, **options))
 
 
 def discrete(layer, channel, dt=1.0):
@@ -35,7 +33,7 @@ def test_outputs_equal_the_paper_equations_at_any_times(layer):
             A_bar, B_bar = discrete(layer, channel, dt[t])
             h[channel] = A_bar @ h[channel] + B_bar * x[t, channel]
             want[t, channel] = layer.C[channel] @ h[channel] + layer.D[channel] * x[t, channel]
-    y, state = run(layer, jnp.asarray(x, jnp.float32), dt=jnp.asarray(dt, jnp.float32))
+    y, state = call(layer, jnp.asarray(x, jnp.float32), dt=jnp.asarray(dt, jnp.float32))
     np.testing.assert_allclose(y, want, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(state, h, rtol=1e-4, atol=1e-5)
 
@@ -59,10 +57,10 @@ def test_convolution_equals_matrix_powers(chunk, time):
     want = np.sum(layer.C * h, axis=-1) + layer.D * x
     rows = [time - 1, 0, time // 2, -1]
     x, start = jnp.asarray(x, jnp.float32), jnp.asarray(start, jnp.float32)
-    y, states = run(layer, x, start, keep=jnp.array(rows))
+    y, states = call(layer, x, start, keep=jnp.array(rows))
     np.testing.assert_allclose(y, want, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(states, h[rows], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(run(layer, x, start)[1], h[-1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(call(layer, x, start)[1], h[-1], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow

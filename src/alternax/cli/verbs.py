@@ -10,6 +10,7 @@ import typer
 import alternax as ax
 from alternax.cli.training import checkpoints_of, finish, spoken_warnings
 from alternax.core.errors import InputError
+from alternax.core.fixed import parameter_count
 from alternax.core.precision import computing_in, current_precision
 from alternax.data.calendar import default_calendar
 from alternax.data.csv_door import from_table, read_table
@@ -122,7 +123,7 @@ def info(run: Path) -> None:
     """Describe a run."""
     fitted = _load(run)
     model, schema = fitted.model, fitted.schema
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(model) if hasattr(leaf, "size"))
+    parameters = parameter_count(model)
     lines = (
         f"model      {type(model).__name__}, {parameters:,} parameters, context {model.context or 'all rows'}",
         f"columns    {', '.join(schema.values[:8])}{' ...' if len(schema.values) > 8 else ''} ({len(schema.values)})",

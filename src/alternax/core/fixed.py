@@ -1,4 +1,4 @@
-"""Arrays that belong to a model but are not trained: schedules, observation operators."""
+"""Arrays of a model: which of them are not trained (schedules, observation operators), and how large they all are."""
 
 from typing import Any
 
@@ -21,3 +21,8 @@ def trainable(tree: Any) -> Any:
         return jax.tree.map(lambda leaf: eqx.is_inexact_array(leaf) and not inside_fixed, node)
 
     return jax.tree.map(mark, tree, is_leaf=lambda node: isinstance(node, Fixed))
+
+
+def parameter_count(tree: Any) -> int:
+    """Numbers in all arrays of a model or a part of it, those in `Fixed` included."""
+    return sum(leaf.size for leaf in jax.tree.leaves(tree) if hasattr(leaf, "size"))

@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass, field
 
+CURVES = ("train_loss", "valid_loss", "checked_at")
+
 
 @dataclass(frozen=True)
 class TrainingRecord:
@@ -39,5 +41,5 @@ class TrainingRecord:
     @classmethod
     def from_dict(cls, values: dict) -> "TrainingRecord":
         """The inverse of `to_dict`."""
-        curves = {n: tuple(values[n]) for n in ("train_loss", "valid_loss", "checked_at")}
+        curves = {n: tuple(values[n]) for n in CURVES}
         return cls(**{**values, **curves})

@@ -35,7 +35,7 @@ def replace(target: Path, contents: dict[str, bytes]) -> None:
         new.mkdir()
         with _held(new):
             for name, content in contents.items():
-                _write_through(new / name, content)
+                write_through(new / name, content)
             _sync(new)
             if target.exists():
                 target.rename(old)
@@ -92,6 +92,22 @@ def settle(target: Path, replaced: set[str]) -> None:
                 shutil.rmtree(new)
 
 
+def write_through(path: Path, content: bytes) -> None:
+    """Write a file and wait until the disk has it.
+
+    Args:
+        path: The file, which must not exist.
+        content: All of it.
+
+    Raises:
+        OSError: It exists or cannot be written; what there is of it stays.
+    """
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _left(target: Path, end: str) -> list[Path]:
     """The folders of that end that saves to `target` have beside it."""
     if not target.parent.is_dir():
@@ -117,14 +133,6 @@ def _held(folder: Path) -> Iterator[bool]:
         yield free
     finally:
         os.close(handle)
-
-
-def _write_through(path: Path, content: bytes) -> None:
-    """Write a file and wait until the disk has it."""
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from alternax.core.record import CURVES
+
 TREES = ("params", "safe", "mean", "best", "opt_state")
-CURVES = ("train_loss", "valid_loss", "checked_at")
 
 
 @dataclass(frozen=True)

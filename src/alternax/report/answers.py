@@ -7,7 +7,7 @@ from alternax.data.sequences import Sequences
 from alternax.fitted import Fitted
 from alternax.metrics import correlation, rmse
 from alternax.plots.style import COLOURS
-from alternax.report.chart import Chart, Grid, Key
+from alternax.report.chart import Chart, Grid, Key, band
 from alternax.report.history import in_training
 from alternax.report.page import Prose, Section, Table
 from alternax.report.values import number, numbers, percent, stamps, time_axis
@@ -65,11 +65,9 @@ def _score(mean: np.ndarray, truth: np.ndarray) -> tuple[float, ...]:
 def _target(name: str, data: Sequences, mean: np.ndarray, std: np.ndarray, truth: np.ndarray, i: int) -> Chart:
     rows = slice(max(0, int(data.lengths[0]) - ROWS), int(data.lengths[0]))
     at, centre, width = stamps(data.times[0, rows], data.schema), mean[0, rows, i], 2 * std[0, rows, i]
-    edge = {"x": at, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     line = {"x": at, "mode": "lines", "hovertemplate": "%{y}"}
     traces = [
-        {**edge, "y": numbers(centre - width)},
-        {**edge, "y": numbers(centre + width), "fill": "tonexty", "fillcolor": SHADE},
+        *band(at, numbers(centre - width), numbers(centre + width), SHADE),
         {**line, "y": numbers(centre), "line": {"color": BLUE, "width": 1.6}, "name": "decoded"},
         {**line, "y": numbers(truth[0, rows, i]), "line": {"color": "#000", "width": 1.1}, "name": "what was labelled"},
     ]

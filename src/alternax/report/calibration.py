@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from alternax.plots.style import COLOURS
-from alternax.report.chart import Chart, Grid, Key
+from alternax.report.chart import Chart, Grid, Key, band
 from alternax.report.page import Prose, Section, Table
 from alternax.report.values import numbers, percent
 from alternax.tasks.results import Backtest
@@ -116,7 +116,7 @@ def _reliability(found: Calibration) -> Chart:
     low, high = found.coverage_band
     levels = numbers(LEVELS)
     traces = [
-        *_band(levels, low, high),
+        *band(levels, numbers(low), numbers(high), SHADE),
         {"x": [0, 1], "y": [0, 1], **_DASHED},
         {
             "x": levels,
@@ -151,7 +151,7 @@ def _pit(found: Calibration) -> Chart:
             "name": "observed",
             "hovertemplate": "%{y:,} truths",
         },
-        *_band(numbers(edges), low, high, "rgba(0,0,0,.16)"),
+        *band(numbers(edges), numbers(low), numbers(high), "rgba(0,0,0,.16)"),
         {"x": [0, 1], "y": [even, even], **_DASHED},
     ]
     layout = {
@@ -166,12 +166,3 @@ def _pit(found: Calibration) -> Chart:
         layout,
         height=330,
     )
-
-
-def _band(x: list, low: np.ndarray, high: np.ndarray, colour: str = SHADE) -> list[dict]:
-    """Two invisible lines with the space between them filled."""
-    line = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-    return [
-        {"x": x, "y": numbers(low), **line},
-        {"x": x, "y": numbers(high), **line, "fill": "tonexty", "fillcolor": colour},
-    ]

@@ -136,6 +136,30 @@ class Grid:
         )
 
 
+def band(x: Sequence[Any], low: Sequence[Any], high: Sequence[Any], colour: str) -> list[dict[str, Any]]:
+    """Two invisible lines with the space between them filled.
+
+    Args:
+        x: Places on the horizontal axis.
+        low: Lower edge there, as `values.numbers` writes it.
+        high: Upper edge.
+        colour: A colour of CSS.
+    """
+    edge = {"x": x, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    return [{**edge, "y": low}, {**edge, "y": high, "fill": "tonexty", "fillcolor": colour}]
+
+
+def dashed_at(x: Any, colour: str) -> dict[str, Any]:
+    """A dashed line from the bottom to the top of a chart, one of the `shapes` of its layout.
+
+    Args:
+        x: Place on the horizontal axis.
+        colour: A colour of CSS.
+    """
+    line = {"color": colour, "dash": "dash", "width": 1}
+    return {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, "line": line}
+
+
 @cache
 def scripts() -> tuple[str, ...]:
     """plotly.js, and what starts it."""

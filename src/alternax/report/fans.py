@@ -4,7 +4,7 @@ import numpy as np
 
 from alternax.data.sequences import Sequences
 from alternax.plots.style import COLOURS
-from alternax.report.chart import Chart, Grid, Key
+from alternax.report.chart import Chart, Grid, Key, band
 from alternax.report.overview import pairs, panel_name
 from alternax.report.page import Prose, Section
 from alternax.report.plan import Plan
@@ -57,15 +57,11 @@ def _fan(plan: Plan, backtest: Backtest, series: int, column: int, origin: int) 
     from_here = [numbers(past[-1:])[0]] if start else []
     levels = np.quantile(paths, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
     low, lower, middle, upper, high = (from_here + numbers(level) for level in levels)
-    edge = {"x": start + ahead, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-    fill = {"fill": "tonexty"}
     truth = numbers(backtest.truth[series, origin, :, place])
     dots = {"mode": "lines+markers", "marker": {"size": 4}, "hovertemplate": "%{y}"}
     traces = [
-        {**edge, "y": low},
-        {**edge, **fill, "y": high, "fillcolor": WIDE},
-        {**edge, "y": lower},
-        {**edge, **fill, "y": upper, "fillcolor": NARROW},
+        *band(start + ahead, low, high, WIDE),
+        *band(start + ahead, lower, upper, NARROW),
         {"x": shown, "y": numbers(past), **dots, "line": {"color": PAST, "width": 1.2}, "name": "known before"},
         {
             "x": start + ahead,

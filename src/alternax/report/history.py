@@ -17,6 +17,12 @@ def trained_until(fitted: Fitted, data: Sequences) -> Shaped[np.ndarray, "series
     return np.array([last.get(name, never) for name in data.schema.ids], data.times.dtype)
 
 
+def never_trained(fitted: Fitted, data: Sequences) -> Bool[np.ndarray, "series"]:
+    """The series that were not in training."""
+    until = trained_until(fitted, data)
+    return np.isnat(until) if until.dtype.kind == "M" else np.isnan(until)
+
+
 def in_training(fitted: Fitted, data: Sequences) -> Bool[np.ndarray, "series time"]:
     """The rows that training may have seen: those of its series up to its end."""
     return data.valid & (data.times <= trained_until(fitted, data)[:, None])

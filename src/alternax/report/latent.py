@@ -9,11 +9,12 @@ from alternax.core.model import LatentModel
 from alternax.data.sequences import Sequences
 from alternax.fitted import Fitted
 from alternax.plots.style import COLOURS
-from alternax.report.chart import Chart, Grid, Key
+from alternax.report.chart import Chart, Grid, Key, band
 from alternax.report.page import Prose, Section
 from alternax.report.values import evenly, numbers, percent, plotly, stamps, time_axis
 
 SERIES, ROWS, DRAWN, DIMENSIONS = 3, 4096, 800, 4  # rows filtered, and the last of them that are drawn
+SHADE = "rgba(0,114,178,.22)"
 
 
 def section(fitted: Fitted, data: Sequences, *, seed: int) -> Section:
@@ -73,11 +74,7 @@ def _dimension(title: str, part: Sequences, last: np.ndarray, mean: np.ndarray, 
         at, centre = stamps(part.times[s, rows], part.schema), mean[s, rows, d]
         if part.series == 1 and var.max() > 0:
             width = 2 * np.sqrt(var[s, rows, d])
-            edge = {"x": at, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-            traces += [
-                {**edge, "y": numbers(centre - width)},
-                {**edge, "y": numbers(centre + width), "fill": "tonexty", "fillcolor": "rgba(0,114,178,.22)"},
-            ]
+            traces += band(at, numbers(centre - width), numbers(centre + width), SHADE)
         line = {"color": COLOURS[s], "width": 1.2}
         traces.append({"x": at, "y": numbers(centre), "mode": "lines", "line": line, "name": _name(part, s)})
     layout = {"xaxis": time_axis(part.schema), "yaxis": {"nticks": 5}}

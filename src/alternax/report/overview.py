@@ -9,7 +9,7 @@ from alternax.data.sequences import Sequences
 from alternax.data.transforms.moments import moments
 from alternax.fitted import Fitted
 from alternax.plots.style import COLOURS
-from alternax.report.chart import Chart, Grid, Key
+from alternax.report.chart import Chart, Grid, Key, dashed_at
 from alternax.report.history import in_training, trained_until
 from alternax.report.page import Facts, Prose, Section, Table
 from alternax.report.values import evenly, number, numbers, percent, plotly, some, stamp, stamps, time_axis
@@ -186,9 +186,7 @@ def _line(data: Sequences, series: int, column: int, until: Any) -> Chart:
     }
     layout: dict[str, Any] = {"xaxis": time_axis(data.schema), "yaxis": {"nticks": 5}}
     if until == until and until < data.times[series, rows - 1]:
-        end = stamps(np.array([until]), data.schema)[0]
-        mark = {"type": "line", "x0": end, "x1": end, "yref": "paper", "y0": 0, "y1": 1}
-        layout["shapes"] = [mark | {"line": {"color": GREY, "dash": "dash", "width": 1}}]
+        layout["shapes"] = [dashed_at(stamps(np.array([until]), data.schema)[0], GREY)]
     caption = "" if len(at) == rows else f"Least and greatest of every {2 * rows // len(at)} rows."
     return Chart([trace], caption, panel_name(data, series, column), layout, height=190)
 

@@ -8,7 +8,7 @@ from jaxtyping import Int
 from alternax.core.errors import InputError
 from alternax.data.sequences import Sequences
 from alternax.fitted import Fitted
-from alternax.report.history import in_training, trained_until, with_history
+from alternax.report.history import in_training, never_trained, with_history
 from alternax.report.values import evenly, some
 from alternax.tasks.results import Backtest
 
@@ -116,8 +116,7 @@ def plan(fitted: Fitted, data: Sequences, *, horizon: int | None, origins: int, 
 
 def _fresh(fitted: Fitted, data: Sequences, needed: int) -> Int[np.ndarray, "series"]:
     """Rows at the end of every series that training has not seen; half of a series that was not in it."""
-    until = trained_until(fitted, data)
-    new = np.isnat(until) if until.dtype.kind == "M" else np.isnan(until)
+    new = never_trained(fitted, data)
     after = data.lengths - in_training(fitted, data).sum(axis=1)
     return np.where(new, np.minimum(data.lengths // 2, np.maximum(data.lengths - needed, 0)), after)
 
@@ -134,8 +133,7 @@ def _where(fitted: Fitted, panel: Sequences, unseen: bool) -> str:
             "the last rows of the data, which WERE PART OF TRAINING: there are not enough rows after its end. "
             "Scores are therefore better than on new data"
         )
-    until = trained_until(fitted, panel)
-    new = int((np.isnat(until) if until.dtype.kind == "M" else np.isnan(until)).sum())
+    new = int(never_trained(fitted, panel).sum())
     if new == panel.series:
         return "the second half of series that were not in training"
     return "rows after the end of training" + (f" ({new} series were not in it at all)" if new else "")

@@ -1,6 +1,5 @@
 """The report of a fitted model on data: one HTML page, from the data's gaps to the skill of the forecasts."""
 
-import os
 import secrets
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from alternax.core.errors import InputError
 from alternax.data.checks import listed
 from alternax.data.sequences import Sequences
+from alternax.files.swap import write_through
 from alternax.fitted import Fitted
 from alternax.report import answers, calibration, fans, latent, overview, skill, training
 from alternax.report.page import Facts, Prose, Section, page
@@ -151,10 +151,7 @@ def _write(path: Path, text: str) -> None:
     """A complete file, then its name: whoever opens the page meets the old one or the new one whole."""
     new = _beside(path)
     try:
-        with new.open("xb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        write_through(new, text.encode())
         new.replace(path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}. Choose another path for the report.") from error

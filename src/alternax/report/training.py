@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 
+from alternax.core.fixed import parameter_count
 from alternax.core.model import Classifier, LatentModel
 from alternax.fitted import Fitted
 from alternax.plots.style import COLOURS
-from alternax.report.chart import Chart, Grid, Key
+from alternax.report.chart import Chart, Grid, Key, dashed_at
 from alternax.report.page import Facts, Prose, Section
 from alternax.report.values import number, numbers
 
@@ -33,12 +33,11 @@ def section(fitted: Fitted) -> Section:
 def facts(fitted: Fitted) -> list[tuple[str, str]]:
     """Model, transforms and training in words."""
     model, record = fitted.model, fitted.record
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(model) if hasattr(leaf, "size"))
     context = (
         "all rows before a forecast" if model.context is None else f"the last {model.context} rows before a forecast"
     )
     found = [
-        ("model", f"{type(model).__name__}, {parameters:,} parameters"),
+        ("model", f"{type(model).__name__}, {parameter_count(model):,} parameters"),
         ("history used", context),
         ("scaling", type(fitted.transform).__name__),
     ]
@@ -79,12 +78,11 @@ def curves(fitted: Fitted) -> Chart:
         for name, (losses, colour) in lines.items()
         if losses
     ]
-    best = {"type": "line", "x0": record.best_step, "x1": record.best_step, "yref": "paper", "y0": 0, "y1": 1}
     limits, note = _limits([np.array(losses) for losses, _ in lines.values() if losses])
     layout = {
         "xaxis": {"title": {"text": "optimiser step"}},
         "yaxis": {"title": {"text": "loss"}} | ({"range": limits} if limits else {}),
-        "shapes": [best | {"line": {"color": GREY, "dash": "dash", "width": 1}}],
+        "shapes": [dashed_at(record.best_step, GREY)],
     }
     caption = (
         "Loss by optimiser step, in scaled units (lower is better): the mean of the steps since the point before in "
