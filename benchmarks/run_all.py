@@ -25,6 +25,7 @@ QUICK = {
     "capabilities": "--layers gru --tasks parity --seeds 1 --steps 250",
     "csv_door": "--megabytes 5",
     "etth1": "--seeds 1",
+    "fields": "--steps 2 --samples 2 --only vector",
     "fft_conv": "--lengths 1024 --width 8 --repeats 2",
     "japanese_vowels": "--layers lru --seeds 1",
     "kill": "--kills 2",
@@ -36,6 +37,7 @@ QUICK = {
     "s4d": "--length 512 --width 16 --repeats 2",
     "selective_scan": "--length 256 --width 32 --repeats 2",
     "ssd": "--length 256 --width 32 --states 16 --chunks 16 --repeats 2",
+    "wmaze": "--seeds 1 --steps 20",
 }
 
 

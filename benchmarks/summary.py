@@ -133,12 +133,34 @@ def _lorenz(found: list[Table]) -> Iterator[Result]:
             yield Result(row["model"].removeprefix("alternator, "), what, number(row[what]), ridge)
 
 
+def _noisy_window(found: list[Table]) -> Iterator[Result]:
+    ridge, *alternators = found[0]
+    for row in alternators:
+        for where, column in (("in the bursts", "RMSE in the bursts"), ("outside", "outside")):
+            yield Result(f"{row['alpha']}, {where}", "RMSE", number(row[column]), number(ridge[column]))
+
+
+def _wmaze(found: list[Table]) -> Iterator[Result]:
+    what = "median error, px"
+    ridge = number(_starting(found[0], "model", "ridge")[what])
+    for name in ("alternator", "LRU alone"):
+        yield Result(f"{name}, ridge", what, number(_starting(found[0], "model", name)[what]), ridge)
+
+
 def _japanese_vowels(found: list[Table]) -> Iterator[Result]:
     what = "test accuracy, median"
     best = max(number(row[what]) for row in found[0] if row["weights"] == "-")
     for row in found[0]:
         if row["weights"] != "-":
             yield Result(f"{row['body']}, best plain classifier", what, number(row[what]), best, higher=True)
+
+
+def _fields(found: list[Table]) -> Iterator[Result]:
+    networks = [row for row in found[0] if row["model"].startswith(("convolutions", "U-Net"))]
+    for column, what in (("RMSE, 1 month", "RMSE, 1 month"), ("6 months", "RMSE, 6 months")):
+        best = min(number(row[column]) for row in found[0] if row not in networks)
+        for row in networks:
+            yield Result(f"{row['model']}, best of the others", what, number(row[column]), best)
 
 
 READERS: dict[str, Callable[[list[Table]], Iterator[Result]]] = {
@@ -150,7 +172,10 @@ READERS: dict[str, Callable[[list[Table]], Iterator[Result]]] = {
     "recurrent": _recurrent,
     "against_torch": _against_torch,
     "etth1": _etth1,
+    "fields": _fields,
     "lorenz": _lorenz,
+    "noisy_window": _noisy_window,
+    "wmaze": _wmaze,
     "japanese_vowels": _japanese_vowels,
 }
 """The benchmarks whose tables compare; the others are run for what they show by themselves."""

@@ -21,7 +21,7 @@ ROOMS = [
     {"cli"},
     {"demo"},
     {"report"},
-    {"fit", "fitted", "saving"},
+    {"fit", "fitted", "latent_run", "run", "saving"},
     {"tasks"},
     {"models"},
     {"inference"},

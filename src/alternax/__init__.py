@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from alternax import metrics as metrics
     from alternax import ops as ops
     from alternax import plots as plots
+    from alternax.core.errors import InferenceError as InferenceError
     from alternax.core.errors import InputError as InputError
     from alternax.core.errors import ModelFileError as ModelFileError
     from alternax.core.errors import TrainingError as TrainingError
     from alternax.core.layer import Layer as Layer
     from alternax.core.layer import Mixer as Mixer
+    from alternax.core.model import ChainModel as ChainModel
     from alternax.core.model import Classifier as Classifier
     from alternax.core.model import LatentModel as LatentModel
     from alternax.core.model import Model as Model
@@ -41,29 +43,41 @@ if TYPE_CHECKING:
     from alternax.fit import Elbo as Elbo
     from alternax.fit import Masked as Masked
     from alternax.fit import ModelLoss as ModelLoss
+    from alternax.fit import NoiseMatching as NoiseMatching
     from alternax.fit import Objective as Objective
     from alternax.fit import RolloutScore as RolloutScore
     from alternax.fit import Supervised as Supervised
     from alternax.fit import fit as fit
     from alternax.fitted import Fitted as Fitted
     from alternax.models import Alternator as Alternator
+    from alternax.models import AlternatorPlusPlus as AlternatorPlusPlus
     from alternax.models import Autoregressive as Autoregressive
+    from alternax.models import SwitchingAlternator as SwitchingAlternator
     from alternax.models import Vendi as Vendi
+    from alternax.models import schedule as schedule
+    from alternax.nets import Grid as Grid
+    from alternax.nets import GridNet as GridNet
     from alternax.nets import Operator as Operator
+    from alternax.nets import families as families
     from alternax.report import report as report
     from alternax.saving import load as load
 
 # Where each public name lives; the imports above say the same to type checkers and editors.
 _HOMES = {
     "Alternator": "alternax.models",
+    "AlternatorPlusPlus": "alternax.models",
     "Autoregressive": "alternax.models",
     "Chain": "alternax.data.transforms",
+    "ChainModel": "alternax.core.model",
     "Classifier": "alternax.core.model",
     "Classify": "alternax.fit",
     "CrossEntropy": "alternax.fit",
     "Elbo": "alternax.fit",
     "Fitted": "alternax.fitted",
+    "Grid": "alternax.nets",
+    "GridNet": "alternax.nets",
     "Identity": "alternax.data.transforms",
+    "InferenceError": "alternax.core.errors",
     "InputError": "alternax.core.errors",
     "LatentModel": "alternax.core.model",
     "Layer": "alternax.core.layer",
@@ -74,6 +88,7 @@ _HOMES = {
     "Model": "alternax.core.model",
     "ModelFileError": "alternax.core.errors",
     "ModelLoss": "alternax.fit",
+    "NoiseMatching": "alternax.fit",
     "Objective": "alternax.fit",
     "Operator": "alternax.nets",
     "Patterns": "alternax.data.patterns",
@@ -83,15 +98,18 @@ _HOMES = {
     "Sequence": "alternax.core.sequence",
     "Sequences": "alternax.data.sequences",
     "Supervised": "alternax.fit",
+    "SwitchingAlternator": "alternax.models",
     "TrainingError": "alternax.core.errors",
     "Vendi": "alternax.models",
     "fit": "alternax.fit",
     "load": "alternax.saving",
     "report": "alternax.report",
+    "schedule": "alternax.models",
     "set_precision": "alternax.core.precision",
 }
 _MODULES = {
     "datasets": "alternax.data.datasets",
+    "families": "alternax.nets.families",
     "layers": "alternax.layers",
     "metrics": "alternax.metrics",
     "ops": "alternax.ops",
@@ -102,14 +120,19 @@ _MODULES = {
 
 __all__ = [
     "Alternator",
+    "AlternatorPlusPlus",
     "Autoregressive",
     "Chain",
+    "ChainModel",
     "Classifier",
     "Classify",
     "CrossEntropy",
     "Elbo",
     "Fitted",
+    "Grid",
+    "GridNet",
     "Identity",
+    "InferenceError",
     "InputError",
     "LatentModel",
     "Layer",
@@ -120,6 +143,7 @@ __all__ = [
     "Model",
     "ModelFileError",
     "ModelLoss",
+    "NoiseMatching",
     "Objective",
     "Operator",
     "Patterns",
@@ -129,10 +153,12 @@ __all__ = [
     "Sequence",
     "Sequences",
     "Supervised",
+    "SwitchingAlternator",
     "TrainingError",
     "Vendi",
     "__version__",
     "datasets",
+    "families",
     "fit",
     "layers",
     "load",
@@ -140,6 +166,7 @@ __all__ = [
     "ops",
     "plots",
     "report",
+    "schedule",
     "set_precision",
     "simulators",
     "transforms",

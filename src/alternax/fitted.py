@@ -1,9 +1,7 @@
 """A trained model with everything needed to use it: the user's door to every task."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
-from numbers import Real
 from typing import Any
 
 import jax
@@ -12,20 +10,26 @@ import numpy as np
 
 from alternax import tasks
 from alternax.core.errors import InputError
-from alternax.core.model import Classifier, LatentModel, Model, counted
+from alternax.core.model import Classifier, counted
 from alternax.core.precision import in_own_precision
-from alternax.core.record import TrainingRecord
-from alternax.core.sequence import Sequence
 from alternax.data.future import checked_times
-from alternax.data.schema import Schema
 from alternax.data.sequences import Sequences
-from alternax.data.transforms import Transform
-from alternax.tasks.results import Backtest, Classified, Decoded, Filtered, Forecast, Imputed, LogProb, Samples
+from alternax.latent_run import LatentRun
+from alternax.run import check_positive
+from alternax.tasks.collapse import check_particles, check_sum
+from alternax.tasks.results import (
+    Backtest,
+    Classified,
+    Forecast,
+    Imputed,
+    LogProb,
+    Samples,
+)
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A model, the transforms it was trained behind, and the end of its training data.
+class Fitted(LatentRun):
+    """A model, the transforms it was trained behind, and the end of its training data: what `fit` and `load` hand back.
 
     Every task takes data in their own units and answers in them; `seed` makes it repeatable and is kept in the result.
 
@@ -38,15 +42,8 @@ class Fitted:
         tail: The last rows of the training data, from which `forecast()` goes on.
         metrics: Scores kept with the run, by name: `valid_loss`, the best one of the training if it was validated, and
             what `with_metrics` added.
+        bands: Where the edges of bands of decoded targets lie, if `calibrate` has measured it.
     """
-
-    model: Model
-    transform: Transform
-    target_transform: Transform
-    schema: Schema
-    record: TrainingRecord
-    tail: Sequences
-    metrics: Mapping[str, float] = field(default_factory=dict)
 
     @in_own_precision
     def forecast(
@@ -75,7 +72,7 @@ class Fitted:
         Example:
             >>> fitted.forecast(horizon=12, samples=100).quantile([0.1, 0.9])
         """
-        _positive(horizon=horizon, samples=samples)
+        check_positive(horizon=horizon, samples=samples)
         data = self.tail if data is None else self._check(data)
         if self.model.context is not None:
             data = data.tail(self.model.context)
@@ -124,7 +121,7 @@ class Fitted:
             samples: Sample paths per origin.
             seed: Seed of the draws.
         """
-        _positive(horizon=horizon, stride=stride, samples=samples)
+        check_positive(horizon=horizon, stride=stride, samples=samples)
         data = self._check(data)
         first = self._start_row(data, start)
         total = int(data.lengths.min())
@@ -165,42 +162,6 @@ class Fitted:
         )
 
     @in_own_precision
-    def filter(self, data: Sequences, *, seed: int = 0) -> Filtered:
-        """Mean and variance of the latent after every row given the rows up to it."""
-        data = self._check(data)
-        mean, var = tasks.infer.filter_latents(self._latent(), self._scaled(data), key=jax.random.key(seed))
-        return Filtered(
-            mean=np.asarray(mean, float),
-            var=np.asarray(var, float),
-            times=data.times,
-            valid=data.valid,
-            schema=data.schema,
-            batched=data.batched,
-            seed=seed,
-        )
-
-    @in_own_precision
-    def decode(self, data: Sequences, *, seed: int = 0) -> Decoded:
-        """Targets at every row given the rows up to it, with their standard deviation."""
-        data = self._check(data)
-        mean, std = (
-            np.asarray(a, float)
-            for a in tasks.infer.decode(self._latent(), self._scaled(data), key=jax.random.key(seed))
-        )
-        ids, back = data.schema.ids, self.target_transform.inverse
-        centre = back(mean, data.times, ids)
-        width = 0.5 * (back(mean + std, data.times, ids) - back(mean - std, data.times, ids))
-        return Decoded(
-            mean=centre,
-            std=width,
-            times=data.times,
-            valid=data.valid,
-            schema=data.schema,
-            batched=data.batched,
-            seed=seed,
-        )
-
-    @in_own_precision
     def classify(self, data: Sequences, *, seed: int = 0) -> Classified:
         """Probabilities of the classes of every whole series; its own label, where it has one, is not read.
 
@@ -232,18 +193,25 @@ class Fitted:
         )
 
     @in_own_precision
-    def impute(self, data: Sequences, *, samples: int = 50, lag: int = 128, seed: int = 0) -> Imputed:
+    def impute(self, data: Sequences, *, samples: int = 50, lag: int = 8, seed: int = 0) -> Imputed:
         """Joint draws of the missing entries given the observed ones, which are returned as they are.
 
         Args:
             data: Series with gaps.
             samples: Draws.
-            lag: How many later rows may speak on a draw.
+            lag: How many of the observed rows after a missing entry speak on it. More of them tell more, and leave
+                fewer distinct draws of each gap; `samples` are taken from four times as many particles, at least 200.
             seed: Seed of the draws.
+
+        Raises:
+            InferenceError: If every particle is lost at a row, which is named.
         """
-        _positive(samples=samples, lag=lag)
+        check_positive(samples=samples, lag=lag)
         data = self._check(data)
-        paths = tasks.infer.impute(self.model, self._scaled(data), samples=samples, lag=lag, key=jax.random.key(seed))
+        paths, effective = tasks.infer.impute(
+            self.model, self._scaled(data), samples=samples, lag=lag, key=jax.random.key(seed)
+        )
+        check_particles(np.asarray(effective), data, samples * tasks.infer.draws_apart(samples))
         values = self.transform.inverse(np.asarray(paths, float), data.times, data.schema.ids)
         values = np.where(data.observed, data.x, values)
         return Imputed(
@@ -266,7 +234,7 @@ class Fitted:
             controls: Values of the data's own controls, `(length, controls)`; needed if there are any.
             seed: Seed of the draws.
         """
-        _positive(length=length, samples=samples)
+        check_positive(length=length, samples=samples)
         start = self.tail.take([0])
         times = start.future_times(length)
         future = start.future_controls(length, controls=controls)[0]
@@ -283,14 +251,30 @@ class Fitted:
 
     @in_own_precision
     def log_prob(self, data: Sequences, *, particles: int = 256, seed: int = 0) -> LogProb:
-        """Particle estimate of log p(x) in data units, one value a series, with its standard error.
+        """log p(x) in data units, one value a series, with its standard error.
 
-        Counted are the observed entries, for a model with a context those after the rows that set the scale.
+        Exact, with standard error 0, for models that draw nothing (`Autoregressive`) or whose latent is linear and
+        Gaussian given the rows; else estimated by particle filters. Counted are the observed entries, for a model with
+        a context those after the rows that set the scale.
+
+        Args:
+            data: Series of the training data's columns.
+            particles: Particles of each of eight filters.
+            seed: Seed of the particles.
+
+        Raises:
+            InferenceError: If every particle is lost at a row, which is named, or an exact value is not finite.
         """
-        _positive(particles=particles)
+        check_positive(particles=particles)
         data = self._check(data)
         series = self._scaled(data)
-        value, error = tasks.infer.log_prob(self.model, series, particles=particles, key=jax.random.key(seed))
+        value, error, effective = tasks.infer.log_prob(
+            self.model, series, particles=particles, key=jax.random.key(seed)
+        )
+        if effective is None:
+            check_sum(np.asarray(value), data)
+        else:
+            check_particles(np.asarray(effective), data, particles)
         counts = np.asarray(jax.vmap(lambda seq: counted(seq, self.model.context))(series))
         slope = self.transform.log_jacobian(np.where(data.observed, data.x, 1.0), data.times, data.schema.ids)
         jacobian = np.where(counts, slope, 0.0).sum((1, 2))
@@ -301,52 +285,6 @@ class Fitted:
             batched=data.batched,
             seed=seed,
         )
-
-    def save(self, folder) -> None:
-        """Write the run to `folder` (config.json and safetensors); `alternax.load` reads it back."""
-        from alternax.saving import save
-
-        save(self, folder)
-
-    def with_model(self, model: Model) -> "Fitted":
-        """The same run with another model in it, e.g. one with another gap rule; the scores of this one stay behind."""
-        return replace(self, model=model, metrics={})
-
-    def with_metrics(self, metrics: Mapping[str, float] | None = None, **named: float) -> "Fitted":
-        """The same run with scores noted beside it, which are saved and loaded with it.
-
-        Args:
-            metrics: Scores by any name.
-            **named: The same by keyword; a name that is there already takes the new score.
-
-        Raises:
-            InputError: If a score is no number or its name no text.
-
-        Example:
-            >>> fitted = fitted.with_metrics({"crps, 24 h ahead": 0.31}, rmse=0.58)
-            >>> fitted.save("run/")
-        """
-        scores = dict(metrics or {}) | named
-        for name, score in scores.items():
-            if not isinstance(name, str) or isinstance(score, bool) or not isinstance(score, (Real, np.number)):
-                raise InputError(f"metrics: expected names with a number each, found {name!r}: {score!r}.")
-        return replace(self, metrics={**self.metrics, **{name: float(score) for name, score in scores.items()}})
-
-    def _check(self, data: Sequences) -> Sequences:
-        if not isinstance(data, Sequences):
-            raise TypeError(
-                f"expected alternax Sequences, found {type(data).__name__}: make them with "
-                "Sequences.from_frame, from_numpy or from_xarray."
-            )
-        return data.like(self.schema)
-
-    def _scaled(self, data: Sequences) -> Sequence:
-        return self.transform.apply(data).arrays()
-
-    def _latent(self) -> LatentModel:
-        if not isinstance(self.model, LatentModel):
-            raise InputError(f"a {type(self.model).__name__} has no latent vector to filter or decode.")
-        return self.model
 
     def _start_row(self, data: Sequences, start) -> int:
         if isinstance(start, (int, np.integer)):
@@ -362,9 +300,3 @@ class Fitted:
         last = self.tail.last_times
         known = dict(zip(self.tail.schema.ids, last, strict=True))
         return np.array([known.get(name, last.max()) for name in data.schema.ids], last.dtype)
-
-
-def _positive(**counts: int) -> None:
-    for name, value in counts.items():
-        if not isinstance(value, (int, np.integer)) or value < 1:
-            raise InputError(f"{name} must be an integer of at least 1; found {value!r}.")

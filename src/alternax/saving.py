@@ -14,6 +14,7 @@ from alternax.data.sequences import Sequences
 from alternax.data.transforms import Transform
 from alternax.files.annotated import check_fields
 from alternax.fitted import Fitted
+from alternax.tasks.results.bands import Bands
 
 TAIL = ("x", "observed", "valid", "times", "controls", "targets", "labelled", "static", "labels")
 KEYS = {"transform", "target_transform", "schema", "record", "tail", "metrics"}
@@ -27,6 +28,7 @@ def save(fitted: Fitted, folder: str | Path) -> Path:
 def contents_of(fitted: Fitted) -> dict:
     """What belongs to the model of a run, as it is written beside it."""
     tail = {name: getattr(fitted.tail, name) for name in TAIL}
+    bands = {} if fitted.bands is None else {"bands": fitted.bands.to_dict()}
     return {
         "schema": fitted.schema.to_dict(),
         "record": fitted.record.to_dict(),
@@ -34,6 +36,7 @@ def contents_of(fitted: Fitted) -> dict:
         "transform": list(fitted.transform.to_dict()),
         "target_transform": list(fitted.target_transform.to_dict()),
         "tail": {**tail, "batched": fitted.tail.batched, "schema": fitted.tail.schema.to_dict()},
+        **bands,
     }
 
 
@@ -47,8 +50,8 @@ def load(folder: str | Path) -> Fitted:
         >>> fitted = alternax.load("run/")
     """
     model, meta = files.load(folder)
-    # Runs of the first version hold no metrics.
-    if not isinstance(model, Model) or {"metrics", *meta} != KEYS:
+    # Runs of the first version hold no metrics; bands there are only after `calibrate`.
+    if not isinstance(model, Model) or {"metrics", *meta} - {"bands"} != KEYS:
         raise ModelFileError(
             f"{folder} holds an {type(model).__name__} and no run: load a folder that Fitted.save wrote."
         )
@@ -80,6 +83,7 @@ def _fitted(model: Model, meta: dict) -> Fitted:
         record=TrainingRecord.from_dict(meta["record"]),
         tail=Sequences(**tail),
         metrics=dict(meta.get("metrics", {})),
+        bands=Bands.from_dict(meta["bands"], len(schema.targets)) if "bands" in meta else None,
     )
 
 

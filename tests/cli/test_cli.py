@@ -68,6 +68,20 @@ def test_fit_takes_another_model_around_another_layer(folder, monkeypatch):
     assert "Autoregressive" in call("info", folder / "other").stdout
 
 
+@pytest.mark.slow
+def test_fit_takes_the_alternator_with_noise_models(folder, monkeypatch):
+    small = partial(ax.AlternatorPlusPlus, width=4, depth=1, otn="affine", noise="learned")
+    monkeypatch.setattr(ax, "AlternatorPlusPlus", small)
+    options = ("--model", "alternator++", "--layer", "affine", "--latent-dim", 3, "--steps", 2, "--horizon", 2)
+    result = call("fit", folder / "train.csv", *options, "--out", folder / "plus")
+    assert result.exit_code == 0, result.output
+    assert ax.load(folder / "plus").model.latent_dim == 3
+    assert "AlternatorPlusPlus" in call("info", folder / "plus").stdout
+    out = folder / "plus.csv"
+    assert call("forecast", folder / "plus", "--horizon", 2, "--samples", 5, "--out", out).exit_code == 0
+    assert np.isfinite(pd.read_csv(out)["mean"]).all()
+
+
 def test_forecast_needs_the_run_alone(folder):
     out = folder / "new" / "forecast.csv"
     result = call("forecast", folder / "run", "--horizon", 2, "--samples", 20, "--out", out)
@@ -221,7 +235,7 @@ GOOD = "day,a,b\n2024-01-01,1,2\n2024-01-02,3,4\n"
         (GOOD, ("--horizon", 5), "the context and the objective's horizon, 6 rows; found 2 (series 0 has 2 rows)"),
         (GOOD, ("--horizon", 1, "--steps", 0), "steps must be an integer of at least 1; found 0"),
         (GOOD, ("--latent-dim", 0), "latent_dim must be an integer of at least 1; found 0"),
-        (GOOD, ("--model", "oracle"), "--model oracle is not known: choose one of alternator, autoregressive"),
+        (GOOD, ("--model", "oracle"), "oracle is not known: choose one of alternator, alternator++, autoregressive"),
         (GOOD, ("--layer", "s9", "--horizon", 1), "unknown kind 's9'; choose affine, mlp"),
         (GOOD, ("--model", "autoregressive", "--latent-dim", 4), "--latent-dim is the alternator's"),
     ],

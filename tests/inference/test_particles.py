@@ -8,7 +8,6 @@ from models.alternator.linear_gaussian import OBS, affine, joint
 
 from alternax.core.sequence import Sequence
 from alternax.inference import impute_paths, log_evidence
-from alternax.inference.particles import _compose
 
 LENGTH, REPLICATES = 6, 64
 pytestmark = pytest.mark.float64
@@ -64,7 +63,7 @@ def test_imputation_is_the_exact_conditional_given_all_observed_entries():
     seen[2, 0] = seen[3] = seen[1, 1] = False
     mean, variance = joint(LENGTH).given(x, seen)
     model, seq = affine(), Sequence.build(jnp.asarray(np.where(seen, x, np.nan)))
-    draw = jax.jit(jax.vmap(lambda key: impute_paths(model, seq, particles=1000, lag=LENGTH, key=key)))
+    draw = jax.jit(jax.vmap(lambda key: impute_paths(model, seq, particles=1000, lag=LENGTH, key=key)[0]))
     paths = np.asarray(draw(keys(4)))
     assert np.all(paths[:, :, seen] == x[seen])
     for what, found, want in (
@@ -78,21 +77,3 @@ def test_imputation_is_the_exact_conditional_given_all_observed_entries():
         assert np.all(np.abs(difference) < 4 * error)
     unsmoothed = joint(LENGTH).given(x, seen & (np.arange(LENGTH) < 3)[:, None])[0]
     assert np.abs(unsmoothed - mean)[2, 0] > 0.1
-
-
-def naive_compose(orders: np.ndarray, lag: int) -> np.ndarray:
-    """Step back from row t + lag one resampling at a time."""
-    rows, particles = orders.shape
-    found = np.empty_like(orders)
-    for t in range(rows):
-        index = np.arange(particles)
-        for s in reversed(range(t, min(t + lag, rows))):
-            index = orders[s][index]
-        found[t] = index
-    return found
-
-
-@pytest.mark.parametrize(("rows", "lag"), [(1, 1), (5, 0), (5, 1), (6, 3), (7, 5), (8, 8), (7, 7), (6, 50)])
-def test_ancestors_are_those_of_the_naive_loop(rows, lag):
-    orders = np.random.default_rng(rows * 100 + lag).integers(0, 9, size=(rows, 9))
-    np.testing.assert_array_equal(_compose(jnp.asarray(orders), lag), naive_compose(orders, lag))

@@ -32,3 +32,16 @@ def door(verb: Callable[..., None]) -> Callable[..., None]:
 def names(listed: str | None) -> list[str] | None:
     """Column names from a comma-separated option."""
     return None if listed is None else [name.strip() for name in listed.split(",") if name.strip()]
+
+
+def pairs(option: str, listed: str | None) -> dict[str, str] | None:
+    """Names with a word each from an option such as `--kinds sales=count,open=binary`."""
+    if listed is None:
+        return None
+    split = [entry.rpartition("=") for entry in names(listed) or []]
+    for name, _, word in split:
+        if not name.strip() or not word.strip():
+            from alternax.core.errors import InputError
+
+            raise InputError(f"{option} {listed}: expected NAME=WORD,NAME=WORD,..., such as sales=count,open=binary.")
+    return {name.strip(): word.strip() for name, _, word in split}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from alternax.cli.door import door, names
+from alternax.cli.door import door, names, pairs
 from alternax.version import __version__
 
 app = typer.Typer(
@@ -53,7 +53,9 @@ def demo(
 def fit(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder to write the run to.")],
-    model: Annotated[str, typer.Option(help="Model family: alternator or autoregressive.")] = "alternator",
+    model: Annotated[
+        str, typer.Option(help="Model family: alternator, alternator++ or autoregressive.")
+    ] = "alternator",
     layer: Annotated[
         str, typer.Option(help="Sequence layer inside it (a name of alternax.layers.NAMES, mlp or affine).")
     ] = "lru",
@@ -65,6 +67,10 @@ def fit(
     values: Annotated[str | None, typer.Option(help="Columns to model, comma separated; default all.")] = None,
     covariates: Annotated[str | None, typer.Option(help="Columns modelled but neither scored nor reported.")] = None,
     controls: Annotated[str | None, typer.Option(help="Columns known in advance.")] = None,
+    kinds: Annotated[
+        str | None,
+        typer.Option(help="What columns are that are not real numbers: sales=count,open=binary,shop=category,..."),
+    ] = None,
     context: Annotated[
         int | None, typer.Option(help="Scale every series by its last CONTEXT rows instead of by the training data.")
     ] = None,
@@ -92,6 +98,7 @@ def fit(
         "values": names(values),
         "covariates": names(covariates),
         "controls": names(controls),
+        "kinds": pairs("--kinds", kinds),
     }
     verbs.fit(
         data,

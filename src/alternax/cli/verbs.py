@@ -17,9 +17,10 @@ from alternax.data.csv_door import from_table, read_table
 from alternax.data.schema import Schema
 from alternax.data.sequences import Sequences
 from alternax.files.folder import refuse_foreign
+from alternax.fit.objectives import smooth_draws
 from alternax.fitted import Fitted
 
-MODELS = ("alternator", "autoregressive")
+MODELS = ("alternator", "alternator++", "autoregressive")
 LATENT_DIM = 16
 
 
@@ -57,16 +58,19 @@ def fit(
     typer.echo(f"data: {table}", err=True)
     with computing_in("float64" if float64 else current_precision()), spoken_warnings():
         sizes = {"control_dim": table.control_dim, "context": context, "key": jax.random.key(seed)}
+        if set(table.schema.kinds) != {"real"}:
+            sizes["law" if model == "autoregressive" else "noise"] = ax.families.of(table)
         if model == "autoregressive":
             net = ax.Autoregressive(table.obs_dim, body=layer, **sizes)
         else:
-            net = ax.Alternator(
-                table.obs_dim, latent_dim=LATENT_DIM if latent_dim is None else latent_dim, ftn=layer, **sizes
-            )
+            dim = LATENT_DIM if latent_dim is None else latent_dim
+            family = ax.Alternator if model == "alternator" else ax.AlternatorPlusPlus
+            net = family(table.obs_dim, latent_dim=dim, ftn=layer, **sizes)
+        rolled = ax.RolloutScore("crps", horizon=horizon, samples=4, origins=2)
         fitted = ax.fit(
             net,
             table,
-            objective=ax.Elbo() + ax.RolloutScore("crps", horizon=horizon, samples=4, origins=2),
+            objective=ax.Elbo() + rolled if smooth_draws(net) else ax.Elbo(),
             steps=steps,
             seed=seed,
             checkpoint=checkpoints,

@@ -11,3 +11,7 @@ class ModelFileError(ValueError):
 
 class TrainingError(RuntimeError):
     """Training cannot go on; the message names the step and the quantity."""
+
+
+class InferenceError(RuntimeError):
+    """An estimate cannot be made from these data; the message names the row, the quantity and what to do."""

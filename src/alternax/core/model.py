@@ -1,14 +1,16 @@
 """The protocol of every sequence model: time advances, the model predicts, the observation updates the state."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 from numpyro.distributions import Distribution
 
+from alternax.core.chain import LatentChain
 from alternax.core.sequence import Sequence
 
 State = Any
@@ -86,7 +88,7 @@ class Model(eqx.Module):
 
 
 class LatentModel(Model):
-    """A model with a vector latent whose filtering moments, and targets decoded from it, have a closed form.
+    """A model with a vector latent: its filtering moments, in closed form or estimated, and targets decoded from them.
 
     Attributes:
         latent_dim: Length of the latent vector z.
@@ -107,6 +109,55 @@ class LatentModel(Model):
         self, mean: Float[Array, "time latent_dim"], var: Float[Array, "time latent_dim"]
     ) -> tuple[Float[Array, "time target_dim"], Float[Array, "time target_dim"]]:
         """Mean and standard deviation of the targets given the latent moments."""
+
+
+class ChainModel(LatentModel):
+    """A latent model whose latent, given the rows, is a chain: what particle and exact inference need to know of it."""
+
+    @property
+    @abstractmethod
+    def chain_kind(self) -> str | None:
+        """What the chain allows.
+
+        "linear": everything exact. "markov": smoothing row by row. "path": predictions depend on the whole path of the
+        latent, so that smoothed paths are those the particles came along. None: no chain as the model is set.
+        """
+
+    @abstractmethod
+    def chain(self, seq: Sequence, *, key: PRNGKeyArray) -> LatentChain:
+        """The chain of one observed series.
+
+        Raises:
+            InputError: If there is none, with what to set.
+        """
+
+
+class Tractable(Model):
+    """A model that draws nothing in `unroll`, so that its log-weights are exact log-probabilities."""
+
+
+class Reader(Model):
+    """A model that takes in rows through weights of their own for every column."""
+
+    @abstractmethod
+    def blind_to(self, columns: Bool[np.ndarray, "obs_dim"]) -> Self:
+        """The same model with zero weight on these columns of the rows it takes in, trainable from there."""
+
+
+class ModeModel(LatentModel):
+    """A latent model with modes of behaviour that it can tell apart.
+
+    Attributes:
+        mode_count: Number of modes.
+    """
+
+    mode_count: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def mode_probabilities(
+        self, seq: Sequence, *, key: PRNGKeyArray, smoothed: bool = False
+    ) -> Float[Array, "time modes"]:
+        """Probability of every mode at every row given the rows up to it, or `smoothed` given all of them."""
 
 
 class Classifier(Model):

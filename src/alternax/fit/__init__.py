@@ -1,6 +1,7 @@
 """Training: `fit` and the objectives it minimises."""
 
 from alternax.fit.fit import fit
+from alternax.fit.noise_matching import NoiseMatching
 from alternax.fit.objectives import (
     Classify,
     CrossEntropy,
@@ -18,6 +19,7 @@ __all__ = [
     "Elbo",
     "Masked",
     "ModelLoss",
+    "NoiseMatching",
     "Objective",
     "RolloutScore",
     "Supervised",

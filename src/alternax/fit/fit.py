@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 from alternax.core.errors import InputError
-from alternax.core.model import Classifier, LatentModel, Model
+from alternax.core.model import Classifier, LatentModel, Model, Reader
 from alternax.core.precision import check_precision, current_precision
 from alternax.core.record import TrainingRecord
 from alternax.data.sequences import Sequences
@@ -28,6 +28,7 @@ from alternax.fit.state import State
 from alternax.fit.train import Plan, begin, kept, train
 from alternax.fitted import Fitted
 from alternax.models.checks import check_counts
+from alternax.nets.families.door import check_kinds, warn_of_unseen
 
 TAIL_ROWS = 1024
 
@@ -56,6 +57,9 @@ def fit(
     resume: bool = False,
 ) -> Fitted:
     """Train a model on windows of the data with AdamW under a cosine schedule, and keep the best parameters.
+
+    A column that has one value in all training rows, such as a unit that never fires, is not read by the model: its
+    weights would stay random, so they are set to zero.
 
     Args:
         model: Any `Model`, with the data's widths.
@@ -101,6 +105,7 @@ def fit(
         >>> fitted = fit(model, train, objective=Elbo() + RolloutScore("crps", horizon=6), seed=0)
     """
     _check(model, data)
+    warn_of_unseen(model, data)
     check_precision(model)
     check_counts(1, steps=steps, batch=batch, every=every, checkpoint_every=checkpoint_every)
     _check_checkpoint(checkpoint, resume)
@@ -118,6 +123,7 @@ def fit(
     else:
         split = by_rows(scaled, valid, window=window, context=model.context, horizon=objective.horizon)
     windows = split.windows
+    model = _blind_to_constants(model, windows.constant_columns())
     optimiser = _optimiser(learning_rate, weight_decay, clip, steps)
     size = min(batch, int((windows.starts[:, 1] - windows.starts[:, 0] + 1).sum()))
     plan = Plan(steps, every, size, patience, optimiser, average)
@@ -173,6 +179,7 @@ def _check(model: Model, data: Sequences) -> None:
                 f"the data have {name}={expected}, the model was built with {found}: give "
                 f"{name}=data.{name} when building it."
             )
+    check_kinds(model, data.schema)
     if isinstance(model, LatentModel) and model.target_dim not in (0, data.target_dim):
         raise InputError(
             f"the data have target_dim={data.target_dim}, the model was built with "
@@ -219,6 +226,11 @@ def _check_checkpoint(checkpoint, resume) -> None:
         raise TypeError(f"resume must be True or False, found {resume!r}; the folder goes to checkpoint.")
     if resume and checkpoint is None:
         raise InputError("resume=True needs the folder to go on from: give checkpoint.")
+
+
+def _blind_to_constants(model: Model, columns: np.ndarray) -> Model:
+    """Columns that no window shows to vary teach nothing: zero weight keeps what they do later from any answer."""
+    return model.blind_to(columns) if isinstance(model, Reader) and columns.any() else model
 
 
 @contextmanager

@@ -12,12 +12,13 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.model import Classifier, LatentModel, Model, counted
+from alternax.core.model import Classifier, LatentModel, Model, ModeModel, counted
 from alternax.core.sequence import Sequence
 from alternax.data.schema import Schema
 from alternax.metrics.differentiable import crps, energy_score
 from alternax.models.alternator.cross_entropy import cross_entropy
 from alternax.models.alternator.model import Alternator
+from alternax.nets.families import ColumnLaws
 
 
 class Objective:
@@ -128,12 +129,17 @@ class RolloutScore(Objective):
     origins: int = 4
 
     def check(self, model: Model, schema: Schema) -> None:
-        """Known kind, positive horizon, two samples."""
+        """Known kind, positive horizon, two samples, and draws that have a gradient."""
         if self.kind not in ("crps", "energy"):
             raise InputError(f"RolloutScore knows 'crps' and 'energy'; found {self.kind!r}.")
         for name, least in (("horizon", 1), ("samples", 2), ("origins", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"RolloutScore needs {name} >= {least}; found {getattr(self, name)}.")
+        if not smooth_draws(model):
+            raise InputError(
+                "RolloutScore needs draws that are differentiable; this model has modes, or families of counts, "
+                "categories, bins or mixtures, whose draws are not. Use Elbo() or ModelLoss()."
+            )
 
     def __call__(self, model: Model, seq: Sequence, *, key: PRNGKeyArray) -> Scalar:
         """Mean score over origins, rows and entries."""
@@ -277,6 +283,8 @@ class CrossEntropy(Objective):
             raise InputError(
                 f"CrossEntropy is the Alternator's objective; found a {type(model).__name__}. Use ModelLoss()."
             )
+        if isinstance(model.noise, ColumnLaws):
+            raise InputError("CrossEntropy compares means of real columns; with a family for each column use Elbo().")
         if self.feed not in ("data", "own"):
             raise InputError(f"CrossEntropy feeds 'data' or 'own'; found {self.feed!r}.")
 
@@ -286,14 +294,25 @@ class CrossEntropy(Objective):
         return cross_entropy(model, seq, feed=self.feed, key=key)
 
 
+def smooth_draws(model: Model) -> bool:
+    """Whether the model's draws of observations are differentiable in its parameters."""
+    if isinstance(model, ModeModel):
+        return False
+    laws = getattr(model, "noise", None)
+    return laws.smooth if isinstance(laws, ColumnLaws) else True
+
+
 def default_objective(model: Model, horizon: int) -> Objective:
-    """Likelihood (its bound for a latent model) with what the model decodes or classifies, else with rollout CRPS."""
+    """Likelihood (its bound for a latent model) with what the model decodes or classifies, else with rollout CRPS.
+
+    Rollout CRPS is left out where draws have no gradient.
+    """
     latent = isinstance(model, LatentModel)
     terms: list[Objective] = [Elbo() if latent else ModelLoss()]
     if latent and model.target_dim:
         terms.append(Supervised())
     if isinstance(model, Classifier) and model.class_count:
         terms.append(Classify())
-    if latent and len(terms) == 1:
+    if latent and len(terms) == 1 and smooth_draws(model):
         terms.append(RolloutScore("crps", horizon=horizon))
     return terms[0] if len(terms) == 1 else Weighted(tuple((1.0, term) for term in terms))

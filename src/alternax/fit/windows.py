@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from alternax.core.errors import InputError
 from alternax.core.sequence import Sequence
@@ -37,6 +37,14 @@ class Windows(eqx.Module):
     def take(self, index: Array, start: Array) -> Sequence:
         """One window."""
         return jax.tree.map(lambda a: a[index], self.series).window(start, self.length)
+
+    def constant_columns(self) -> Bool[np.ndarray, "obs_dim"]:
+        """Columns whose observed entries, in all rows that a window may hold, are the same."""
+        x, valid = np.asarray(self.series.x), np.asarray(self.series.valid)
+        within = np.arange(x.shape[1]) < np.asarray(self.starts)[:, 1:] + self.length
+        seen = np.asarray(self.series.observed) & (valid & within)[..., None]
+        lowest = x.min((0, 1), where=seen, initial=np.inf)
+        return x.max((0, 1), where=seen, initial=-np.inf) <= lowest
 
 
 def window_length(given: int | None, lengths: np.ndarray, context: int | None, horizon: int) -> int:

@@ -7,6 +7,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 from alternax.core.errors import InputError
 from alternax.core.layer import Layer, LayerState, Mixer
 from alternax.layers.inputs import check_row, check_rows
+from alternax.layers.rowwise import linear
 
 
 class Block(Layer):
@@ -58,7 +59,7 @@ class Block(Layer):
         """See `Layer`."""
         check_rows(self, x, valid=valid, resets=resets, dt=dt)
         y, state = self.layer(jax.vmap(self.norm)(x), state, valid=valid, resets=resets, dt=dt, keep=keep, key=key)
-        return x + jax.vmap(self._gated)(y), state
+        return x + self._gated(y), state
 
     def step(
         self, x_t: Float[Array, "dim"], state: LayerState, *, dt: Scalar | None = None, key: PRNGKeyArray | None = None
@@ -68,8 +69,8 @@ class Block(Layer):
         y_t, state = self.layer.step(self.norm(x_t), state, dt=dt, key=key)
         return x_t + self._gated(y_t), state
 
-    def _gated(self, y_t: Float[Array, "dim"]) -> Float[Array, "dim"]:
-        return jax.nn.glu(self.gate(jax.nn.gelu(y_t)))
+    def _gated(self, y: Float[Array, "*rows dim"]) -> Float[Array, "*rows dim"]:
+        return jax.nn.glu(linear(self.gate, jax.nn.gelu(y)))
 
 
 def check_causal(where: str, layer: object) -> None:

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 from alternax.core.layer import Layer, LayerState
 from alternax.layers.block import check_causal
 from alternax.layers.inputs import check_row, check_rows, check_size
+from alternax.layers.rowwise import network
 
 
 class Residual(Layer):
@@ -68,7 +69,7 @@ class Residual(Layer):
         """See `Layer`."""
         check_rows(self, x, valid=valid, resets=resets, dt=dt)
         y, state = self.layer(jax.vmap(self.norm)(x), state, valid=valid, resets=resets, dt=dt, keep=keep, key=key)
-        return jax.vmap(self._rest)(x + y), state
+        return self._rest(x + y), state
 
     def step(
         self, x_t: Float[Array, "dim"], state: LayerState, *, dt: Scalar | None = None, key: PRNGKeyArray | None = None
@@ -78,7 +79,8 @@ class Residual(Layer):
         y_t, state = self.layer.step(self.norm(x_t), state, dt=dt, key=key)
         return self._rest(x_t + y_t), state
 
-    def _rest(self, y_t: Float[Array, "dim"]) -> Float[Array, "dim"]:
+    def _rest(self, y: Float[Array, "*rows dim"]) -> Float[Array, "*rows dim"]:
         if self.mlp is None or self.mlp_norm is None:
-            return y_t
-        return y_t + self.mlp(self.mlp_norm(y_t))
+            return y
+        norm = self.mlp_norm if y.ndim == 1 else jax.vmap(self.mlp_norm)
+        return y + network(self.mlp, norm(y))

@@ -6,17 +6,19 @@ Nothing is latent, so the likelihood is exact: one call of the body over all row
 Further heads read targets off h_t row by row, and the class of the whole series off h pooled over the rows.
 """
 
+from collections.abc import Sequence as Several
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 from numpyro.distributions import Distribution
 
 from alternax.core.emission import observed_log_prob
 from alternax.core.layer import Layer
-from alternax.core.model import Classifier, LatentModel, counted, sample_rollout, where_tree
+from alternax.core.model import Classifier, LatentModel, Reader, Tractable, counted, sample_rollout, where_tree
 from alternax.core.sequence import Sequence
 from alternax.models.checks import (
     check_choice,
@@ -26,16 +28,20 @@ from alternax.models.checks import (
     check_operator,
     check_sequence,
 )
+from alternax.nets.blind import blind_to
 from alternax.nets.body import Body
 from alternax.nets.body import body as network
 from alternax.nets.context_scale import ContextScale
-from alternax.nets.flow import KINDS as FLOWS
+from alternax.nets.families import ColumnLaws, Family
+from alternax.nets.flow import NOISELESS as FLOWS
 from alternax.nets.flow import decay_rates, flow_factor
 from alternax.nets.noise import Noise
 from alternax.nets.operator import Operator
 from alternax.nets.past import Past, PastRows, past_rows
 from alternax.nets.residual import Residual
-from alternax.nets.rows import law, predictor, reader, row_asked, row_taken
+from alternax.nets.rows import law, predictor, reader, row_asked, row_law, row_taken
+from alternax.nets.target_scale import KINDS as TARGET_NOISES
+from alternax.nets.target_scale import spread_reader, target_scale
 
 LAWS = {"normal": "state", "student": "student", "lowrank": "lowrank", "constant": "learned"}
 HEADS, POOLS = ("mlp", "affine"), ("mean", "last")
@@ -57,7 +63,7 @@ class AutoregressiveState(eqx.Module):
     step: Int[Array, "*rows"]
 
 
-class Autoregressive(LatentModel, Classifier):
+class Autoregressive(LatentModel, Classifier, Tractable, Reader):
     """A causal body with heads for the next row, for targets at every row and for the class of a series.
 
     As a `LatentModel` its latent are the features h, which are known once the rows are: their variance is 0.
@@ -69,12 +75,14 @@ class Autoregressive(LatentModel, Classifier):
         depth: Layers of the body (hidden layers of an "mlp").
         head: "mlp" (one hidden layer) or "affine": the map from h to the law of the next row.
         law: "normal" (standard deviations depend on h), "student" (the same with Student-t tails), "constant" (one
-            learned standard deviation a column), or "lowrank" (that, and `rank` common factors); see `Noise`.
+            learned standard deviation a column), or "lowrank" (that, and `rank` common factors), see `Noise`; or a
+            family for each column, such as `ax.families.of(data)`.
         sigma_x: Start value of the scale of the law, in scaled units.
         rank: Common noise factors of "lowrank" without an operator.
         residual: "change" (the head puts out the change since the last value), "carry" (since a learned share of it
             that fades with its age) or None; see `Residual`.
         target_dim: Number of target features to decode; 0 for none.
+        target_noise: "learned" (one standard deviation a decoded target) or "state" (an MLP reads them off h).
         class_count: Number of classes of whole series (`data.class_count`); 0 for none.
         pool: "mean" (over the rows with anything observed) or "last": the features that tell the class.
         control_dim: Number of control features (`data.control_dim`), seen by body and head.
@@ -95,7 +103,7 @@ class Autoregressive(LatentModel, Classifier):
 
     body: Body
     head: Body
-    noise: Noise
+    noise: Noise | ColumnLaws
     residual: Residual
     operator: Operator | None
     scaling: ContextScale | None
@@ -110,6 +118,7 @@ class Autoregressive(LatentModel, Classifier):
     control_dim: int = eqx.field(static=True)
     context: int | None = eqx.field(static=True)
     pool: str = eqx.field(static=True)
+    target_spread: Body | None = None
 
     def __init__(
         self,
@@ -119,11 +128,12 @@ class Autoregressive(LatentModel, Classifier):
         width: int = 64,
         depth: int = 2,
         head: str = "mlp",
-        law: str = "normal",
+        law: str | ColumnLaws | Several[Family] = "normal",
         sigma_x: float = 0.3,
         rank: int = 4,
         residual: str | None = "change",
         target_dim: int = 0,
+        target_noise: str = "learned",
         class_count: int = 0,
         pool: str = "mean",
         control_dim: int = 0,
@@ -136,23 +146,26 @@ class Autoregressive(LatentModel, Classifier):
         check_counts(0, target_dim=target_dim, class_count=class_count, control_dim=control_dim)
         for name, value, known in (
             ("head", head, HEADS),
-            ("law", law, LAWS),
+            ("law", law if isinstance(law, str) else "normal", LAWS),
             ("pool", pool, POOLS),
             ("flow", flow, FLOWS),
+            ("target_noise", target_noise, TARGET_NOISES),
         ):
             check_choice(name, value, known)
         check_operator(operator, obs_dim, context)
         body_key, head_key, noise_key, decoder_key, class_key = jax.random.split(key, 5)
-        self.noise = Noise(LAWS[law], obs_dim, sigma_x, rank, operator, noise_key)
+        named = LAWS[law] if isinstance(law, str) else law
+        self.noise = row_law(named, obs_dim, sigma_x, rank, operator, noise_key)
         self.residual = Residual(residual, obs_dim)
         sizes = (obs_dim, control_dim)
-        self.body = reader(body, *sizes, width, operator, width=width, depth=depth, key=body_key)
+        self.body = reader(body, *sizes, width, self.noise, operator, width=width, depth=depth, key=body_key)
         self.head = predictor(head, width, *sizes, self.noise, operator, width=width, depth=1, key=head_key)
         self.decoder = _head(width, target_dim, decoder_key)
         self.classifier = _head(width, class_count, class_key)
         self.decay = decay_rates(flow, width)
         self.scaling = None if context is None else ContextScale(obs_dim, context)
         self.target_log_scale = jnp.zeros(target_dim)
+        self.target_spread = spread_reader(target_noise, width, target_dim, width, decoder_key)
         self.operator, self.context, self.pool = operator, context, pool
         self.obs_dim, self.control_dim, self.latent_dim = obs_dim, control_dim, width
         self.target_dim, self.class_count = target_dim, class_count
@@ -176,7 +189,7 @@ class Autoregressive(LatentModel, Classifier):
 
     def emission(self, params: dict[str, Array]) -> Distribution:
         """The law over the columns."""
-        return self.noise.emission(params["loc"], params["scale"], params["gain"])
+        return self.noise.emission(**params)
 
     def update(
         self, state: AutoregressiveState, x: Array, observed: Array, *, control: Array, key: Array
@@ -184,7 +197,7 @@ class Autoregressive(LatentModel, Classifier):
         """The body takes the row in; a row with nothing observed leaves everything but the clock as it was."""
         log_weight = self._log_weight(self.predict(state, control=control), x, observed, state.past)
         past = state.past.take(x, observed, self.scaling)
-        shown = row_taken(past, observed, control, self.scaling, self.operator)
+        shown = row_taken(past, observed, control, self.noise, self.scaling, self.operator)
         features, body = self.body.step(shown, state.body, dt=self._layer_dt(state.past))
         updated = AutoregressiveState(features, past, body, state.step)
         after = where_tree(observed.any(), updated, state)
@@ -221,11 +234,16 @@ class Autoregressive(LatentModel, Classifier):
         return mean, jnp.zeros_like(mean)
 
     def decode(self, mean: Array, var: Array) -> tuple[Array, Array]:
-        """Targets from the features row by row, and their learned residual scale."""
+        """Targets from the features row by row, and the scale of their residuals."""
         check_decodes(self)
         assert self.decoder is not None
         decoded = self.decoder(mean)[0]
-        return decoded, jnp.broadcast_to(jnp.exp(self.target_log_scale), decoded.shape)
+        return decoded, target_scale(self.target_log_scale, self.target_spread, mean)
+
+    def blind_to(self, columns: np.ndarray) -> "Autoregressive":
+        """The same networks, the body with zero weight on these columns."""
+        first = blind_to(columns, self.body.first, self.noise, self.operator)
+        return eqx.tree_at(lambda m: m.body.first, self, first)
 
     def classify(self, seq: Sequence, *, key: Array) -> Array:
         """The pooled features through the classifier's head."""
@@ -245,7 +263,7 @@ class Autoregressive(LatentModel, Classifier):
         """Masks and pasts by row, the body's outputs, and its states after the rows `keep`."""
         check_sequence(self, seq)
         rows = past_rows(seq, start.past, start.step, self.scaling)
-        shown = row_taken(rows.after, rows.observed, seq.controls, self.scaling, self.operator)
+        shown = row_taken(rows.after, rows.observed, seq.controls, self.noise, self.scaling, self.operator)
         dt = self._layer_dt(rows.before)
         features, body = self.body(shown, start.body, valid=rows.seen, resets=rows.resets, dt=dt, keep=keep)
         return rows, features, body
@@ -253,7 +271,7 @@ class Autoregressive(LatentModel, Classifier):
     def _law(self, features: Array, past: Past, control: Array) -> dict[str, Array]:
         """Of rows whose last features and past, at their time, are these."""
         flowed = flow_factor(self.decay, past.elapsed, self.latent_dim) * features
-        asked = row_asked(flowed, past, control, self.operator)
+        asked = row_asked(self.head, flowed, past, control, self.noise, self.scaling, self.operator)
         raw = self.head(asked)[0] if asked.ndim == 2 else self.head.step(asked, self.head.init_state())[0]
         return law(raw, past, self.noise, self.residual, self.scaling, self.operator)
 

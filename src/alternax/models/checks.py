@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
 from alternax.core.errors import InputError
 from alternax.core.sequence import Sequence
 from alternax.nets.operator import Operator
@@ -21,6 +23,20 @@ def check_choice(name: str, value: Any, known: Collection) -> None:
         *before, last = [repr(choice) if choice is not None else "None" for choice in known]
         choices = f"{', '.join(before)} or {last}" if before else last
         raise InputError(f"{name}={value!r} is not known: choose {choices}.")
+
+
+def check_share(name: str, share: Any, sigma_name: str, sigma: float) -> None:
+    """A number or one value per step within 0 <= share <= 1 - sigma^2."""
+    values, bound = np.asarray(share, dtype=float), 1.0 - sigma**2
+    if values.ndim > 1 or values.size == 0:
+        raise InputError(f"a schedule of {name} is one value per step, shape (time,); found shape {values.shape}.")
+    bad = ~((values >= 0.0) & (values <= bound))
+    if bad.any():
+        where = f" at step {int(np.argmax(bad))}" if values.ndim else ""
+        raise InputError(
+            f"{name} must satisfy 0 <= {name} <= 1 - {sigma_name}^2 = {bound:.6g} ({sigma_name} = {sigma:g}); "
+            f"found {float(values[bad][0] if values.ndim else values):g}{where}. Lower {name} or {sigma_name}."
+        )
 
 
 def check_operator(operator: Operator | None, obs_dim: int, context: int | None) -> None:

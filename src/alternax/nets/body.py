@@ -7,12 +7,14 @@ from abc import abstractmethod
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
 from alternax.core.layer import Layer, LayerState, Mixer
 from alternax.layers import NAMES, stack
 from alternax.layers.inputs import check_size
+from alternax.layers.rowwise import linear, network
 
 
 class Body(eqx.Module):
@@ -28,8 +30,13 @@ class Body(eqx.Module):
 
     @property
     @abstractmethod
-    def first(self) -> eqx.nn.Linear:
+    def first(self) -> "eqx.nn.Linear | Gate":
         """The linear map that reads the input."""
+
+    @property
+    @abstractmethod
+    def reads_last(self) -> bool:
+        """Whether the body of a predictor is to be shown the last row beside the state."""
 
     @abstractmethod
     def init_state(self) -> LayerState:
@@ -61,6 +68,23 @@ class Body(eqx.Module):
         """One row: output and next state."""
 
 
+class Gate(eqx.Module):
+    """A learned factor on every number, 1 at the start: the first map of bodies that keep the numbers apart.
+
+    Args:
+        size: How many numbers.
+    """
+
+    weight: Float[Array, "1 size"]
+
+    def __init__(self, size: int):
+        self.weight = jnp.ones((1, size))
+
+    def __call__(self, x: Float[Array, "*rows size"]) -> Float[Array, "*rows size"]:
+        """Each number times its factor."""
+        return x * self.weight[0]
+
+
 class Pointwise(Body):
     """Every row by itself through a network; the state is `()`.
 
@@ -85,6 +109,11 @@ class Pointwise(Body):
         """The linear map that reads the input."""
         return self.net if isinstance(self.net, eqx.nn.Linear) else self.net.layers[0]
 
+    @property
+    def reads_last(self) -> bool:
+        """Never."""
+        return False
+
     def init_state(self) -> LayerState:
         """Nothing is carried."""
         return ()
@@ -101,8 +130,8 @@ class Pointwise(Body):
         key: PRNGKeyArray | None = None,
     ) -> tuple[Float[Array, "time out_dim"], LayerState]:
         """See `Body`; only `x` matters."""
-        _check_width(self, x, 2)
-        return jax.vmap(self.net)(x), ()
+        check_width(self, x, 2)
+        return network(self.net, x), ()
 
     def step(
         self,
@@ -113,7 +142,7 @@ class Pointwise(Body):
         key: PRNGKeyArray | None = None,
     ) -> tuple[Float[Array, "out_dim"], LayerState]:
         """See `Body`."""
-        _check_width(self, x_t, 1)
+        check_width(self, x_t, 1)
         return self.net(x_t), ()
 
 
@@ -147,6 +176,11 @@ class Through(Body):
         """The linear map that reads the input."""
         return self.encoder
 
+    @property
+    def reads_last(self) -> bool:
+        """Never."""
+        return False
+
     def init_state(self) -> LayerState:
         """The layer's."""
         return self.layer.init_state()
@@ -163,10 +197,10 @@ class Through(Body):
         key: PRNGKeyArray | None = None,
     ) -> tuple[Float[Array, "time out_dim"], LayerState]:
         """See `Body`."""
-        _check_width(self, x, 2)
-        coded = jax.vmap(self.encoder)(x)
+        check_width(self, x, 2)
+        coded = linear(self.encoder, x)
         y, state = self.layer(coded, state, valid=valid, resets=resets, dt=dt, keep=keep, key=key)
-        return jax.vmap(self.decoder)(y), state
+        return linear(self.decoder, y), state
 
     def step(
         self,
@@ -177,7 +211,7 @@ class Through(Body):
         key: PRNGKeyArray | None = None,
     ) -> tuple[Float[Array, "out_dim"], LayerState]:
         """See `Body`."""
-        _check_width(self, x_t, 1)
+        check_width(self, x_t, 1)
         y_t, state = self.layer.step(self.encoder(x_t), state, dt=dt, key=key)
         return self.decoder(y_t), state
 
@@ -232,7 +266,8 @@ def silence(body: Body, start: int, stop: int) -> Body:
     return eqx.tree_at(lambda b: b.first.weight, body, body.first.weight.at[:, start:stop].set(0.0))
 
 
-def _check_width(body: Body, x: Array, axes: int) -> None:
+def check_width(body: Body, x: Array, axes: int) -> None:
+    """The input of a body must be a row, or rows, of its width."""
     if x.ndim != axes or x.shape[-1] != body.in_dim:
         wanted = f"(time, {body.in_dim})" if axes == 2 else f"({body.in_dim},)"
         raise InputError(f"{type(body).__name__}: expected input of shape {wanted}, found {x.shape}.")

@@ -78,6 +78,10 @@ class ContextScale(eqx.Module):
         squares = jnp.maximum(state.squares - some * offset**2, 0.0)
         return mean, jnp.sqrt((PRIOR_ROWS + squares) / (PRIOR_ROWS + state.count))
 
+    def level(self, state: ContextState, prior: Float[Array, "*time obs_dim"]) -> Float[Array, "*time obs_dim"]:
+        """Mean of values that are not negative, `prior` counted as one of them so that it is positive."""
+        return (prior + state.count * state.anchor + state.total) / (1.0 + state.count)
+
     def warmed(self, state: ContextState) -> Bool[Array, "*time"]:
         """True once the scale is frozen: from here on likelihood counts."""
         return state.rows[..., 0] >= self.rows

@@ -13,7 +13,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from alternax.core.errors import InputError
 from alternax.core.fixed import Fixed
+from alternax.nets.context_scale import ContextScale
 from alternax.nets.operator import Operator
+from alternax.nets.past import Past
+from alternax.nets.residual import Residual
 
 KINDS = ("paper", "learned", "state", "student", "lowrank")
 SCALE_FLOOR = 1e-3
@@ -81,6 +84,24 @@ class Noise(eqx.Module):
             bias = jnp.log(jnp.expm1(jnp.exp(self.log_scale)))
             return jax.nn.softplus(raw + bias) + SCALE_FLOOR
         return jnp.broadcast_to(jnp.exp(self.log_scale) + SCALE_FLOOR, (*rows, *self.log_scale.shape))
+
+    def params(
+        self,
+        raw: Float[Array, "*rows out_dim"],
+        past: Past,
+        residual: Residual,
+        scaling: ContextScale | None,
+        operator: Operator | None,
+    ) -> dict[str, Float[Array, "*rows obs_dim"]]:
+        """What `emission` needs, in data units, from a predictor's output and the past of the row."""
+        location, gain = jnp.zeros_like(past.last), jnp.ones_like(past.last)
+        if scaling is not None:
+            location, gain = scaling.location_scale(past.scale)
+        split = raw.shape[-1] - self.out_dim
+        mean = self.mean_factor * raw[..., :split]
+        mean = mean if operator is None else operator.field(mean)
+        mean = mean + residual((past.last - location) / gain, past.age, operator)
+        return {"loc": location + gain * mean, "scale": self.scale(raw[..., split:]), "gain": gain}
 
     def emission(self, loc: Array, scale: Array, gain: Array) -> dist.Distribution:
         """The law of x in data units; `gain` is the context scale per column."""

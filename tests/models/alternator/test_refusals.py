@@ -28,7 +28,7 @@ OPERATOR = Operator(jnp.eye(2, 4))
         ({"context": 0}, r"context must be an integer of at least 1; found 0"),
         ({"sigma_z": 1.0}, r"0 <= sigma_z\^2 < 1; found sigma_z = 1"),
         ({"sigma_z": -0.1}, r"0 <= sigma_z\^2 < 1; found sigma_z = -0\.1"),
-        ({"flow": "ou"}, r"flow='ou' is not known: choose None or 'decay'"),
+        ({"flow": "drift"}, r"flow='drift' is not known: choose None, 'decay' or 'ou'"),
         ({"gap": "zero"}, r"gap='zero' is not known: choose 'hold' or 'draw'"),
         ({"decode": "z"}, r"decode='z' is not known: choose 'latent' or 'head'"),
         ({"decode": "latent", "target_dim": 3}, r"reads 3 targets off z, which has latent_dim = 2: raise latent_dim"),

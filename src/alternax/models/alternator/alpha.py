@@ -44,6 +44,12 @@ class Alpha(eqx.Module):
         assert values is not None
         return values[jnp.minimum(step, values.shape[0] - 1)][..., None]
 
+    def empty(self, columns: int) -> None:
+        """No window: the step is all that is asked."""
+
+    def windows(self, rows: Array, seen: Array, resets: Array, start: None) -> None:
+        """No windows, likewise."""
+
 
 def start_logit(spec: str, latent_dim: int, bound: float) -> Float[Array, "any_latent"]:
     """Logits of alpha / bound where a learned alpha starts: one for "learned", latent_dim for "multiscale"."""

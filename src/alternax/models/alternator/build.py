@@ -8,11 +8,14 @@ from alternax.models.alternator.vendi import Vendi, VendiAlpha
 from alternax.models.checks import check_choice, check_counts, check_operator
 from alternax.nets.body import Body, body
 from alternax.nets.flow import KINDS as FLOWS
+from alternax.nets.target_scale import KINDS as TARGET_NOISES
 
 GAPS = ("hold", "draw")
 
 
-def check(obs_dim, latent_dim, target_dim, control_dim, sigma_z, flow, context, gap, decode, operator) -> None:
+def check(
+    obs_dim, latent_dim, target_dim, control_dim, sigma_z, flow, context, gap, decode, target_noise, operator
+) -> None:
     """Raise `InputError` on the first setting out of its bounds."""
     check_counts(1, obs_dim=obs_dim, latent_dim=latent_dim)
     check_counts(0, target_dim=target_dim, control_dim=control_dim)
@@ -23,6 +26,7 @@ def check(obs_dim, latent_dim, target_dim, control_dim, sigma_z, flow, context, 
     check_choice("flow", flow, FLOWS)
     check_choice("gap", gap, GAPS)
     check_choice("decode", decode, ("latent", "head"))
+    check_choice("target_noise", target_noise, TARGET_NOISES)
     if decode == "latent" and target_dim > latent_dim:
         raise InputError(
             f"decode='latent' reads {target_dim} targets off z, which has latent_dim = {latent_dim}: raise latent_dim."

@@ -9,6 +9,7 @@ from jaxtyping import Array, PRNGKeyArray, Scalar
 from alternax.core.model import counted, draw_key, restart, where_tree
 from alternax.core.sequence import Sequence
 from alternax.models.alternator.parallel import encode, moments, run
+from alternax.nets.noise import Noise
 
 if TYPE_CHECKING:
     from alternax.models.alternator.model import Alternator
@@ -23,6 +24,7 @@ def cross_entropy(model: "Alternator", seq: Sequence, *, feed: str, key: PRNGKey
 
     Reference: arXiv 2405.11848, section 2 (objective) and Algorithm 1 (`feed="own"`).
     """
+    assert isinstance(model.noise, Noise)
     labelled = seq.labelled & seq.valid[:, None]
     if feed == "data":
         start = model.init(key=key)

@@ -15,6 +15,7 @@ import numpy as np
 from alternax.core.errors import InputError
 from alternax.core.sequence import Sequence
 from alternax.nets.body import Pointwise
+from alternax.nets.noise import Noise
 
 if TYPE_CHECKING:
     from alternax.models.alternator.model import Alternator
@@ -81,7 +82,7 @@ def _check(model: "Alternator", seq: Sequence) -> int:
             raise InputError(f"a least-squares start needs {name}='affine'; found another body.")
     if model.context is not None or (model.residual.kind == "carry" and model.operator is None):
         raise InputError("a least-squares start needs context=None, and an operator where residual='carry'.")
-    if model.noise.kind == "state":
+    if not isinstance(model.noise, Noise) or model.noise.out_dim:
         raise InputError(
             "a least-squares start needs noise='learned' or 'lowrank': state-dependent scales are not linear."
         )
@@ -128,6 +129,7 @@ def _set_noise(model: "Alternator", own: np.ndarray, rest: np.ndarray) -> "Alter
     model = eqx.tree_at(lambda m: m.noise.log_scale, model, as_log(innovation))
     if model.residual.kind == "carry":
         model = eqx.tree_at(lambda m: m.residual.logit, model, jnp.asarray(np.log(share / (1 - share)), dtype=float))
+    assert isinstance(model.noise, Noise)
     if model.noise.patterns.value is not None:
         model = eqx.tree_at(lambda m: m.noise.factor, model, as_log(own))
     return model

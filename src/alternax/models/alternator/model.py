@@ -8,17 +8,20 @@ Given x the latent recurrence is linear, so an observed sequence takes one call 
 """
 
 import copy
+from collections.abc import Sequence as Several
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 from numpyro.distributions import Distribution
 
 from alternax.core.emission import complete, observed_log_prob
 from alternax.core.model import (
-    LatentModel,
+    ChainModel,
+    Reader,
     counted,
     draw_key,
     latent_key,
@@ -29,21 +32,25 @@ from alternax.core.model import (
 from alternax.core.sequence import Sequence
 from alternax.models.alternator import build
 from alternax.models.alternator.alpha import Alpha
-from alternax.models.alternator.parallel import encode, fill_by_draws, gather, moments, run
+from alternax.models.alternator.parallel import encode, fill_by_draws, flowed_spread, gather, moments, run
 from alternax.models.alternator.state import AlternatorState
+from alternax.models.alternator.transition import AlternatorChain, alternator_chain, chain_kind
 from alternax.models.alternator.vendi import VendiAlpha, Window
 from alternax.models.checks import check_choice, check_decodes, check_sequence
+from alternax.nets.blind import blind_to
 from alternax.nets.body import Body
 from alternax.nets.context_scale import ContextScale
-from alternax.nets.flow import decay_rates, flow_factor
+from alternax.nets.families import ColumnLaws, Family
+from alternax.nets.flow import decay_rates, flow_factor, flow_variance
 from alternax.nets.noise import Noise
 from alternax.nets.operator import Operator
 from alternax.nets.past import Past
 from alternax.nets.residual import Residual
-from alternax.nets.rows import TINY, law, predictor, reader, row_asked, row_taken, seen_dim
+from alternax.nets.rows import TINY, law, predictor, reader, row_asked, row_law, row_taken, shown_dim
+from alternax.nets.target_scale import spread_reader, target_scale
 
 
-class Alternator(LatentModel):
+class Alternator(ChainModel, Reader):
     """An Alternator with every part of its family that is closed form given x.
 
     Args:
@@ -51,7 +58,7 @@ class Alternator(LatentModel):
         latent_dim: Length of z.
         target_dim: Number of target features to decode; 0 for none.
         control_dim: Number of control features (`data.control_dim`), seen by both networks.
-        ftn: Body of g: a layer name ("lru", "gru", ...), "mlp", "affine", or a `Layer`.
+        ftn: Body of g: a layer name ("lru", "gru", ...), "mlp", "affine", a `Layer`, or a `GridNet`.
         otn: Body of f, likewise.
         width: Width of both bodies.
         depth: Layers of the bodies (hidden layers of an "mlp").
@@ -59,17 +66,21 @@ class Alternator(LatentModel):
             "learned" (one scalar), a number, an array over time (its last value serves later steps), or "vendi" or a
             `Vendi` (it follows how varied the last rows were, the alpha-Alternator).
         sigma_z: Standard deviation of the latent noise; 0 <= alpha <= 1 - sigma_z^2.
-        noise: "state", "student", "learned", "lowrank" or "paper"; see `Noise`.
+        noise: "state", "student", "learned", "lowrank" or "paper" for real columns, see `Noise`; or a family for each
+            column, such as `ax.families.of(data)` for counts, categories and the like.
         sigma_x: Observation noise of the paper, start value of the learned kinds, in scaled units.
         rank: Common noise factors of "lowrank" without an operator.
         residual: "change", "carry" or None; see `Residual`.
         operator: Fixed observation operator; f then emits its coordinates and g reads them.
-        flow: None (the recurrences count rows), or "decay" for irregular times: between rows z decays by
-            exp(-lambda dt), lambda >= 0 learned per dimension, and recurrent bodies see the elapsed time.
+        flow: None (the recurrences count rows), or for irregular times "decay" (between rows z decays by
+            exp(-lambda dt), lambda >= 0 learned per dimension) or "ou" (and gains noise of variance
+            1 - exp(-2 lambda dt): what is not observed for long is forgotten towards N(0, I)); recurrent bodies then
+            see the elapsed time.
         context: Scale every series causally by its first `context` rows; None leaves scaling to the data's transform.
         gap: "hold" (missing rows leave the state untouched; parallel) or "draw" (missing entries are the OTN's own
             draws, the paper's rule; sequential).
         decode: "latent" (targets are the first coordinates of z) or "head" (an MLP reads them off z).
+        target_noise: "learned" (one standard deviation a decoded target) or "state" (an MLP reads them off z).
         key: Key of the initial weights.
 
     Raises:
@@ -86,7 +97,7 @@ class Alternator(LatentModel):
     ftn: Body
     otn: Body
     alpha: Alpha | VendiAlpha
-    noise: Noise
+    noise: Noise | ColumnLaws
     residual: Residual
     operator: Operator | None
     scaling: ContextScale | None
@@ -100,6 +111,8 @@ class Alternator(LatentModel):
     context: int | None = eqx.field(static=True)
     sigma_z: float = eqx.field(static=True)
     gap: str = eqx.field(static=True)
+    noisy_flow: bool = eqx.field(static=True, default=False)
+    target_spread: Body | None = None
 
     def __init__(
         self,
@@ -114,7 +127,7 @@ class Alternator(LatentModel):
         depth: int = 2,
         alpha: Any = "multiscale",
         sigma_z: float = 0.1,
-        noise: str = "state",
+        noise: str | ColumnLaws | Several[Family] = "state",
         sigma_x: float = 0.3,
         rank: int = 4,
         residual: str | None = "change",
@@ -123,22 +136,27 @@ class Alternator(LatentModel):
         context: int | None = None,
         gap: str = "hold",
         decode: str = "head",
+        target_noise: str = "learned",
         key: Array,
     ):
-        build.check(obs_dim, latent_dim, target_dim, control_dim, sigma_z, flow, context, gap, decode, operator)
+        build.check(
+            obs_dim, latent_dim, target_dim, control_dim, sigma_z, flow, context, gap, decode, target_noise, operator
+        )
         ftn_key, otn_key, noise_key, head_key = jax.random.split(key, 4)
-        self.noise = Noise(noise, obs_dim, sigma_x, rank, operator, noise_key)
+        self.noise = row_law(noise, obs_dim, sigma_x, rank, operator, noise_key)
         self.residual = Residual(residual, obs_dim)
         self.alpha = build.alpha(alpha, latent_dim, sigma_z)
         sizes = {"width": width, "depth": depth}
-        self.ftn = reader(ftn, obs_dim, control_dim, latent_dim, operator, **sizes, key=ftn_key)
+        self.ftn = reader(ftn, obs_dim, control_dim, latent_dim, self.noise, operator, **sizes, key=ftn_key)
         self.otn = predictor(otn, latent_dim, obs_dim, control_dim, self.noise, operator, **sizes, key=otn_key)
         self.head = build.head(decode, latent_dim, target_dim, width, head_key)
         self.decay = decay_rates(flow, latent_dim)
         self.scaling = None if context is None else ContextScale(obs_dim, context)
         self.target_log_scale = jnp.zeros(target_dim)
+        self.target_spread = spread_reader(target_noise, latent_dim, target_dim, width, head_key)
         self.operator, self.obs_dim, self.latent_dim, self.target_dim = operator, obs_dim, latent_dim, target_dim
         self.control_dim, self.context, self.sigma_z, self.gap = control_dim, context, sigma_z, gap
+        self.noisy_flow = flow == "ou"
 
     def init(self, *, key: Array) -> AlternatorState:
         """z_0 ~ N(0, I), nothing seen."""
@@ -149,15 +167,15 @@ class Alternator(LatentModel):
             ftn=self.ftn.init_state(),
             otn=self.otn.init_state(),
             step=jnp.zeros((), jnp.int32),
-            window=self.alpha.empty(seen_dim(self.obs_dim, self.operator))
-            if isinstance(self.alpha, VendiAlpha)
-            else None,
+            window=self.alpha.empty(self.column_count),
         )
 
     def advance(self, state: AlternatorState, dt: Array, *, control: Array, key: Array) -> AlternatorState:
-        """Draws the noise still pending, then lets z flow for `dt`."""
+        """Lets z flow for `dt`, and draws the noise pending and that of the flow."""
         noise = jax.random.normal(latent_key(key, state.step), state.z.shape, state.z.dtype)
-        flowed = self.flow(dt) * (state.z + state.spread * noise)
+        diffusion = self.diffusion(dt) if self.noisy_flow else None
+        flow = self.flow(dt)
+        flowed = flow * state.z + flowed_spread(flow, diffusion, state.spread) * noise
         return eqx.tree_at(
             lambda s: (s.z, s.spread, s.past), state, (flowed, jnp.zeros_like(state.spread), state.past.wait(dt))
         )
@@ -169,8 +187,8 @@ class Alternator(LatentModel):
         return self.law(raw, state.past)
 
     def emission(self, params: dict[str, Array]) -> Distribution:
-        """Normal, or low rank plus diagonal Normal, over the columns."""
-        return self.noise.emission(params["loc"], params["scale"], params["gain"])
+        """Normal, Student-t, or low rank plus diagonal Normal, over the columns, or a family for each of them."""
+        return self.noise.emission(**params)
 
     def update(
         self, state: AlternatorState, x: Array, observed: Array, *, control: Array, key: Array
@@ -234,11 +252,25 @@ class Alternator(LatentModel):
             seq = fill_by_draws(self, seq, start, key)
         return moments(self, start, encode(self, seq, start))
 
+    @property
+    def chain_kind(self) -> str | None:
+        """By the OTN: "linear" if affine with Gaussian noise of its own, "path" if recurrent, else "markov"."""
+        return chain_kind(self)
+
+    def chain(self, seq: Sequence, *, key: Array) -> AlternatorChain:
+        """The latent given the rows, for particles and exact inference."""
+        return alternator_chain(self, seq, key)
+
     def decode(self, mean: Array, var: Array) -> tuple[Array, Array]:
-        """Targets from the latent mean, and their learned residual scale."""
+        """Targets from the latent mean, and the scale of their residuals."""
         check_decodes(self)
         decoded = mean[:, : self.target_dim] if self.head is None else self.head(mean)[0]
-        return decoded, jnp.broadcast_to(jnp.exp(self.target_log_scale), decoded.shape)
+        return decoded, target_scale(self.target_log_scale, self.target_spread, mean)
+
+    def blind_to(self, columns: np.ndarray) -> "Alternator":
+        """The same networks, g with zero weight on these columns."""
+        first = blind_to(columns, self.ftn.first, self.noise, self.operator)
+        return eqx.tree_at(lambda m: m.ftn.first, self, first)
 
     def with_gap(self, gap: str) -> "Alternator":
         """The same networks under the other gap rule, "hold" or "draw"."""
@@ -253,6 +285,10 @@ class Alternator(LatentModel):
         """Factor on z after time `dt`, trailing latent axis added."""
         return flow_factor(self.decay, dt, self.latent_dim)
 
+    def diffusion(self, dt: Array) -> Array:
+        """Variance that z gains in time `dt` from a noisy flow, trailing latent axis added."""
+        return flow_variance(self.decay, dt, self.latent_dim)
+
     def layer_dt(self, elapsed: Array) -> Array | None:
         """The time that recurrent bodies see: None without a flow, where they count rows."""
         return None if self.decay is None else elapsed
@@ -264,20 +300,20 @@ class Alternator(LatentModel):
 
     def ftn_input(self, past: Past, observed: Array, control: Array) -> Array:
         """What g sees of a row, given the past after it."""
-        return row_taken(past, observed, control, self.scaling, self.operator)
+        return row_taken(past, observed, control, self.noise, self.scaling, self.operator)
 
     def columns(self, taken: Array) -> Array:
-        """The columns of x (or the operator's coordinates) in what g sees of a row."""
+        """The columns of x (or the operator's coordinates), as g is shown them."""
         return taken[..., : self.column_count]
 
     @property
     def column_count(self) -> int:
-        """Columns of x, or coordinates of the operator."""
-        return seen_dim(self.obs_dim, self.operator)
+        """How many numbers these are."""
+        return shown_dim(self.obs_dim, self.noise, self.operator)
 
     def otn_input(self, z: Array, past: Past, control: Array) -> Array:
         """What f sees before a row."""
-        return row_asked(z, past, control, self.operator)
+        return row_asked(self.otn, z, past, control, self.noise, self.scaling, self.operator)
 
     def law(self, raw: Array, past: Past) -> dict[str, Array]:
         """Parameters of the emission in data units from the OTN's output."""

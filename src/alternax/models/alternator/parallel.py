@@ -10,7 +10,7 @@ from jaxtyping import Array
 from alternax.core.model import latent_key, scan_unroll
 from alternax.core.sequence import Sequence
 from alternax.models.alternator.state import AlternatorState
-from alternax.models.alternator.vendi import VendiAlpha, Window
+from alternax.models.alternator.vendi import Window
 from alternax.nets.past import PastRows, past_rows, row_before
 from alternax.ops.linear_scan import linear_scan
 
@@ -31,25 +31,35 @@ class Trace(eqx.Module):
 
 
 class Encoded(eqx.Module):
-    """An observed sequence as the recurrence takes it in: everything that comes before a draw of z."""
+    """An observed sequence as the recurrence takes it in: everything that comes before a draw of z.
+
+    Between rows z is multiplied by `flow` and gains noise of variance `diffusion`; a row takes it to carry z + drive
+    (rows with nothing observed only let it flow, padding does nothing).
+    """
 
     rows: PastRows
-    g: Array
+    carry: Array
+    drive: Array
+    flow: Array
+    diffusion: Array | None
     ftn: Any
     window: Window | None
 
 
 def encode(model: "Alternator", seq: Sequence, start: AlternatorState, keep: Array | None = None) -> Encoded:
-    """Masks, last values, scales and one batched call of g."""
+    """Masks, last values, scales and one batched call of g: carry c_t and drive sqrt(a_t) g_t."""
     rows = past_rows(seq, start.past, start.step, model.scaling)
     taken = model.ftn_input(rows.after, rows.observed, seq.controls)
     g, ftn = model.ftn(
         taken, start.ftn, valid=rows.seen, resets=rows.resets, dt=model.layer_dt(rows.before.elapsed), keep=keep,
     )  # fmt: skip
-    window = None
-    if isinstance(model.alpha, VendiAlpha):
-        window = model.alpha.windows(model.columns(taken), rows.seen, rows.resets, start.window)
-    return Encoded(rows, g, ftn, window)
+    window = model.alpha.windows(model.columns(taken), rows.seen, rows.resets, start.window)
+    a, carry = model.gains(rows.step, window)
+    seen = rows.seen[:, None]
+    drive = jnp.where(seen, jnp.sqrt(a) * g, 0.0)
+    carry = jnp.where(seen, jnp.broadcast_to(carry, g.shape), 1.0)
+    diffusion = model.diffusion(rows.dt) if model.noisy_flow else None
+    return Encoded(rows, carry, drive, model.flow(rows.dt).astype(g.dtype), diffusion, ftn, window)
 
 
 def run(
@@ -70,15 +80,13 @@ def run(
     """
     code = encode(model, seq, start, keep) if encoded is None else encoded
     rows = code.rows
-    carry, drive, flow = _recurrence(model, code)
     spread, spread_before = _spread(model, rows, start)
-    noise = jax.vmap(lambda step: jax.random.normal(latent_key(key, step), (model.latent_dim,), code.g.dtype))(
-        rows.step
-    )
-    drawn = spread_before[:, None] * noise
-    gain = carry * flow
-    z = linear_scan(gain, jnp.where(rows.valid[:, None], gain * drawn + drive, 0.0), start.z, resets=rows.resets)
-    z_before = flow * (row_before(z, start.z, rows.resets) + drawn)
+    shape, dtype = (model.latent_dim,), code.drive.dtype
+    noise = jax.vmap(lambda step: jax.random.normal(latent_key(key, step), shape, dtype))(rows.step)
+    drawn = flowed_spread(code.flow, code.diffusion, spread_before) * noise
+    driven = jnp.where(rows.valid[:, None], code.carry * drawn + code.drive, 0.0)
+    z = linear_scan(code.carry * code.flow, driven, start.z, resets=rows.resets)
+    z_before = code.flow * row_before(z, start.z, rows.resets) + drawn
     if known_z is not None:
         z_before = _put_known(z_before, *known_z, rows.resets)
     raw, otn = model.otn(
@@ -103,15 +111,24 @@ def gather(trace: Trace, keep: Array | None) -> AlternatorState:
 
 
 def moments(model: "Alternator", start: AlternatorState, code: Encoded) -> tuple[Array, Array]:
-    """m_t = c_t m_{t-1} + u_t and v_t = c_t^2 v_{t-1} + sz^2, with the flow in between."""
-    rows = code.rows
-    carry, drive, flow = _recurrence(model, code)
-    gain = carry * flow
-    mean = linear_scan(gain, drive, start.z, resets=rows.resets)
+    """m_t = c_t m_{t-1} + u_t and v_t = c_t^2 v_{t-1} + sz^2, the flow and its noise in between."""
+    rows, gain = code.rows, code.carry * code.flow
+    mean = linear_scan(gain, code.drive, start.z, resets=rows.resets)
     first = jnp.where(rows.resets[:, None], gain**2, 0.0)
     added = jnp.where(rows.seen[:, None], model.sigma_z**2, 0.0) + first
+    if code.diffusion is not None:
+        added = added + code.carry**2 * code.diffusion
     variance = linear_scan(gain**2, added, jnp.broadcast_to(start.spread**2, start.z.shape), resets=rows.resets)
     return mean, variance
+
+
+def flowed_spread(flow: Array, diffusion: Array | None, spread: Array) -> Array:
+    """Standard deviation of z after the flow where it was `spread` (without the latent axis) before."""
+    if diffusion is None:
+        return flow * spread[..., None]
+    variance = flow**2 * spread[..., None] ** 2 + diffusion
+    some = variance > 0.0
+    return jnp.where(some, jnp.sqrt(jnp.where(some, variance, 1.0)), 0.0)
 
 
 def fill_by_draws(model: "Alternator", seq: Sequence, start: AlternatorState, key: Array) -> Sequence:
@@ -120,15 +137,6 @@ def fill_by_draws(model: "Alternator", seq: Sequence, start: AlternatorState, ke
     filled = jnp.where(seq.observed, seq.x, states.past.last)
     everything = jnp.broadcast_to(seq.valid[:, None], seq.observed.shape)
     return eqx.tree_at(lambda s: (s.x, s.observed), seq, (filled, everything))
-
-
-def _recurrence(model: "Alternator", code: Encoded) -> tuple[Array, Array, Array]:
-    """carry c_t, drive sqrt(a_t) g_t and flow by row; rows with nothing observed only flow, padding does nothing."""
-    rows, g = code.rows, code.g
-    a, carry = model.gains(rows.step, code.window)
-    seen = rows.seen[:, None]
-    drive = jnp.where(seen, jnp.sqrt(a) * g, 0.0)
-    return jnp.where(seen, jnp.broadcast_to(carry, g.shape), 1.0), drive, model.flow(rows.dt).astype(g.dtype)
 
 
 def _spread(model: "Alternator", rows: PastRows, start: AlternatorState) -> tuple[Array, Array]:

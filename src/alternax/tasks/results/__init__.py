@@ -11,6 +11,19 @@ from alternax.tasks.results.filtered import Filtered
 from alternax.tasks.results.forecast import Forecast
 from alternax.tasks.results.imputed import Imputed
 from alternax.tasks.results.log_prob import LogProb
+from alternax.tasks.results.modes import Modes
 from alternax.tasks.results.samples import Samples
+from alternax.tasks.results.smoothed import Smoothed
 
-__all__ = ["Backtest", "Classified", "Decoded", "Filtered", "Forecast", "Imputed", "LogProb", "Samples"]
+__all__ = [
+    "Backtest",
+    "Classified",
+    "Decoded",
+    "Filtered",
+    "Forecast",
+    "Imputed",
+    "LogProb",
+    "Modes",
+    "Samples",
+    "Smoothed",
+]

@@ -1,12 +1,15 @@
 """Targets decoded from the observations."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
+from alternax.core.errors import InputError
 from alternax.data.schema import Schema
+from alternax.tasks.results.bands import Bands, gaussian
 from alternax.tasks.results.moments import moments_frame, moments_xarray
 from alternax.tasks.results.reported import drop_padding, drop_series_axis
 
@@ -23,6 +26,7 @@ class Decoded:
         schema: Layout of the data, with the names of the targets.
         batched: False if the data were one unbatched series.
         seed: Seed of the draws the decoder may make.
+        bands: Where the edges of bands lie, if the run was calibrated.
     """
 
     mean: Float[np.ndarray, "*series time target"]
@@ -32,6 +36,7 @@ class Decoded:
     schema: Schema
     batched: bool
     seed: int = 0
+    bands: Bands | None = None
 
     def __post_init__(self) -> None:
         drop_padding(self, "mean", "std")
@@ -42,6 +47,29 @@ class Decoded:
         """Names of the targets; numbered if the data came without targets."""
         count = self.mean.shape[-1]
         return self.schema.targets if len(self.schema.targets) == count else tuple(f"target{i}" for i in range(count))
+
+    def quantile(self, q: float | Sequence[float]) -> np.ndarray:
+        """Quantiles of the targets, entry by entry: those of `calibrate`, else of a normal law of `mean` and `std`.
+
+        Args:
+            q: One probability, or several: then they lead the result's axes.
+
+        Raises:
+            InputError: If a probability is not between 0 and 1.
+        """
+        probabilities = np.asarray(q, float)
+        if not ((probabilities > 0) & (probabilities < 1)).all():
+            raise InputError(f"quantile: expected probabilities between 0 and 1, found {q}")
+        edges = gaussian(probabilities)[..., None] if self.bands is None else self.bands.at(probabilities)
+        rows = (1,) * (self.mean.ndim - 1)
+        return self.mean + self.std * edges.reshape(*probabilities.shape, *rows, edges.shape[-1])
+
+    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of the central interval of probability `level`, entry by entry."""
+        if not 0 < level < 1:
+            raise InputError(f"interval: expected a level between 0 and 1, found {level}")
+        low, high = self.quantile([(1 - level) / 2, (1 + level) / 2])
+        return low, high
 
     def to_frame(self) -> Any:
         """A long frame: time, feature (the target), mean and std."""

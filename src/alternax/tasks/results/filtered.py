@@ -23,6 +23,9 @@ class Filtered:
         schema: Layout of the data.
         batched: False if the data were one unbatched series.
         seed: Seed of the draws the filter may make.
+        method: "encoder" (the model's own law), or "exact" or "particles" for the Bayes posterior.
+        effective: Effective number of particles at every row, `(series, time)`; None without particles. Where it is
+            low the moments stand on few particles.
     """
 
     mean: Float[np.ndarray, "*series time latent"]
@@ -32,6 +35,8 @@ class Filtered:
     schema: Schema
     batched: bool
     seed: int = 0
+    method: str = "encoder"
+    effective: Float[np.ndarray, "rows time"] | None = None
 
     def __post_init__(self) -> None:
         drop_padding(self, "mean", "var")

@@ -68,6 +68,22 @@ class Paths:
         low, high = self.quantile([(1 - level) / 2, (1 + level) / 2])
         return low, high
 
+    def probabilities(self, column: str) -> dict[float, np.ndarray]:
+        """Share of the samples of a column at each of its values: what to read of categories and counts.
+
+        Returns:
+            For every value that occurs its shares `(series, time)`, `(time,)` if unbatched; they add up to 1.
+
+        Raises:
+            InputError: If there is no such column.
+
+        Example:
+            >>> fitted.forecast(horizon=12).probabilities("state")[2.0]
+        """
+        drawn = self.samples[..., self.schema.positions([column])[0]]
+        shares = {float(value): (drawn == value).mean(0) for value in np.unique(drawn[~np.isnan(drawn)])}
+        return shares if self.batched else {value: share[0] for value, share in shares.items()}
+
     def to_xarray(self) -> Any:
         """The samples with dimensions `(sample, series, time, feature)`, or those of the xarray data they came from."""
         return as_xarray(self.samples, self.times, self.schema, self.batched)

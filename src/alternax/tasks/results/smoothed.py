@@ -1,0 +1,127 @@
+"""Latent trajectories given whole series: joint draws, moments and credible bands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from alternax.core.errors import InputError
+from alternax.data.schema import Schema
+from alternax.tasks.results.bands import gaussian
+from alternax.tasks.results.moments import moments_xarray
+from alternax.tasks.results.reported import (
+    as_xarray,
+    drop_padding,
+    drop_series_axis,
+    long_frame,
+    named,
+    series_position,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Smoothed:
+    """The law of the latent after every row, given the rows before and after it.
+
+    Attributes:
+        samples: Joint draws of whole latent paths; NaN on padding.
+        mean: Without the series axis if unbatched; NaN on padding. In closed form for "exact", else of the draws.
+        var: Variance, shaped like `mean`, likewise.
+        effective: Effective number of particles of the filter at every row; None for "exact". Where it is low the
+            draws there stand on few particles.
+        method: "exact", "backward", "gibbs" or "ancestry".
+        times: Time of every row.
+        valid: False on padding rows.
+        schema: Layout of the data.
+        batched: False if the data were one unbatched series.
+        seed: Seed of the draws.
+    """
+
+    samples: Float[np.ndarray, "sample series time latent"]
+    mean: Float[np.ndarray, "*series time latent"]
+    var: Float[np.ndarray, "*series time latent"]
+    effective: Float[np.ndarray, "series time"] | None
+    method: str
+    times: Shaped[np.ndarray, "series time"]
+    valid: Bool[np.ndarray, "series time"]
+    schema: Schema
+    batched: bool
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        drop_padding(self, "samples", "mean", "var")
+        drop_series_axis(self, "mean", "var", ndim=3)
+
+    @property
+    def std(self) -> np.ndarray:
+        """Standard deviation, shaped like `mean`."""
+        return np.sqrt(self.var)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the latent dimensions: `z0`, `z1`, ..."""
+        return tuple(f"z{i}" for i in range(self.mean.shape[-1]))
+
+    def quantile(self, q: float | Sequence[float]) -> np.ndarray:
+        """Quantiles, entry by entry: of the normal law for method "exact", else of the draws.
+
+        Args:
+            q: One probability, or several: then they lead the result's axes.
+
+        Raises:
+            InputError: If a probability is not between 0 and 1.
+        """
+        probabilities = np.asarray(q, float)
+        if not ((probabilities > 0) & (probabilities < 1)).all():
+            raise InputError(f"quantile: expected probabilities between 0 and 1, found {q}")
+        if self.method == "exact":
+            return self.mean + self.std * gaussian(probabilities).reshape(*probabilities.shape, *(1,) * self.mean.ndim)
+        return np.quantile(self.samples if self.batched else self.samples[:, 0], probabilities, axis=0)
+
+    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of the central credible interval of probability `level`, entry by entry."""
+        if not 0 < level < 1:
+            raise InputError(f"interval: expected a level between 0 and 1, found {level}")
+        low, high = self.quantile([(1 - level) / 2, (1 + level) / 2])
+        return low, high
+
+    def to_frame(self, *, quantiles: Sequence[float] = (0.05, 0.5, 0.95)) -> Any:
+        """A long frame: time, feature (`z0`, ...), mean, std and quantiles."""
+        bands = {f"q{q:g}": row for q, row in zip(quantiles, self.quantile(list(quantiles)), strict=True)}
+        statistics = {"mean": self.mean, "std": self.std} | bands
+        whole = {name: array.reshape(*self.times.shape, -1) for name, array in statistics.items()}
+        return long_frame(whole, self.times, named(self.schema, self.names), self.batched)
+
+    def to_xarray(self) -> Any:
+        """A Dataset of `mean`, `std` `(series, time, latent)` and `samples`, which `sample` leads."""
+        data = moments_xarray(self.mean, self.std, self.names, self.times, self.schema, self.batched)
+        draws = as_xarray(self.samples, self.times, named(self.schema, self.names), self.batched)
+        return data.assign(samples=draws).rename(feature="latent")
+
+    def plot(
+        self, dimensions: Sequence[int] | None = None, *, series: int = 0, levels: Sequence[float] = (0.5, 0.9)
+    ) -> "Figure":
+        """The spread of the draws over time, one panel a dimension (default: the first six).
+
+        Raises:
+            InputError: For a series or dimension that is not there.
+        """
+        from alternax.plots import fan_chart
+
+        series = series_position(self.schema, series)
+        chosen = list(range(min(len(self.names), 6))) if dimensions is None else list(dimensions)
+        if not all(0 <= i < len(self.names) for i in chosen):
+            raise InputError(f"dimensions must be positions below {len(self.names)}; found {chosen}.")
+        rows = self.valid[series]
+        paths = self.samples[:, series][:, rows][..., chosen]
+        return fan_chart(self.times[series][rows], paths, [self.names[i] for i in chosen], levels=levels)
+
+    def __repr__(self) -> str:
+        count, series, rows, columns = self.samples.shape
+        sizes = f"{count} samples of {series} series, {rows} rows, {columns} dimensions"
+        return f"Smoothed({sizes}, method {self.method!r}, seed {self.seed})"
