@@ -69,6 +69,6 @@ def test_the_latent_is_filtered_and_smoothed(monkeypatch):
 def test_a_field_round_a_continent(monkeypatch):
     (code,) = blocks("grids.md")
     names = run(code, monkeypatch)
-    assert names["grid"].periodic and names["grid"].obs_dim == 9 * 24 - 4 * 5
+    assert names["grid"].periodic and names["grid"].obs_dim == 5 * 12 - 2 * 3
     ahead = names["printed"][0]
-    assert ahead.sizes["lat"] == 9 and np.isfinite(ahead).sum() == 20 * 4 * names["grid"].obs_dim
+    assert ahead.sizes["lat"] == 5 and np.isfinite(ahead).sum() == 20 * 4 * names["grid"].obs_dim

@@ -1,6 +1,7 @@
 """The latent of a user's data at the door: units, padding, choice of method, and every refusal."""
 
 from dataclasses import replace
+from functools import cache
 
 import jax
 import numpy as np
@@ -18,7 +19,6 @@ LENGTHS = (9, 7)
 X = [0.7 * np.random.default_rng(seed).normal(size=(rows, OBS)) for seed, rows in enumerate(LENGTHS)]
 X[0][3], X[1][2, 1] = np.nan, np.nan
 DATA = ax.Sequences.from_numpy(X)
-FITTED = untrained(mild(affine()), DATA)
 LAWS = [dense(x, unseen=MILD) for x in X]
 RECURRENT = {"latent_dim": 2, "ftn": "affine", "otn": "gru", "width": 4, "depth": 1, "sigma_z": 0.4}
 
@@ -27,8 +27,22 @@ def recurrent(**settings) -> ax.Alternator:
     return ax.Alternator(OBS, **(RECURRENT | settings), key=jax.random.key(0))
 
 
+@cache
+def linear() -> ax.Fitted:
+    return untrained(mild(affine()), DATA)
+
+
+@cache
+def with_memory() -> ax.Fitted:
+    return untrained(recurrent(), DATA)
+
+
+def drawn() -> ax.Fitted:
+    return linear().with_model(linear().model.with_gap("draw"))
+
+
 def test_smoothed_moments_and_bands_are_exact_for_every_series_of_any_length():
-    found = FITTED.smooth(DATA, samples=3)
+    found = linear().smooth(DATA, samples=3)
     assert (found.method, found.effective, found.samples.shape) == ("exact", None, (3, 2, 9, 2))
     for series, (rows, law) in enumerate(zip(LENGTHS, LAWS, strict=True)):
         mean, covariance = law.given()
@@ -39,15 +53,15 @@ def test_smoothed_moments_and_bands_are_exact_for_every_series_of_any_length():
         np.testing.assert_allclose(low[series, :rows], mean - 1.6448536 * std, atol=2e-4)
         np.testing.assert_allclose(high[series, :rows], mean + 1.6448536 * std, atol=2e-4)
     assert np.isnan(found.mean[1, 7:]).all() and np.isnan(found.samples[:, 1, 7:]).all()
-    again = FITTED.smooth(DATA, samples=3, seed=1)
+    again = linear().smooth(DATA, samples=3, seed=1)
     np.testing.assert_array_equal(again.mean, found.mean)
     assert np.all((again.samples != found.samples)[:, DATA.valid])
 
 
 @pytest.mark.slow
 def test_filters_differ_as_encoder_and_posterior_do():
-    exact, particles = (FITTED.filter(DATA, method=method) for method in ("auto", "particles"))
-    encoder = FITTED.filter(DATA)
+    exact, particles = (linear().filter(DATA, method=method) for method in ("auto", "particles"))
+    encoder = linear().filter(DATA)
     assert (encoder.method, exact.method, particles.method) == ("encoder", "exact", "particles")
     assert encoder.effective is None and exact.effective is None
     assert particles.effective.shape == (2, 9) and np.isnan(particles.effective[1, 7:]).all()
@@ -64,7 +78,7 @@ def test_filters_differ_as_encoder_and_posterior_do():
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["backward", "gibbs", "ancestry"])
 def test_smoothers_by_particles_have_the_exact_moments(method):
-    found = FITTED.smooth(DATA, method=method, samples=400, particles=1000, lag=9)
+    found = linear().smooth(DATA, method=method, samples=400, particles=1000, lag=9)
     assert found.method == method and found.samples.shape == (400, 2, 9, 2)
     for series, (rows, law) in enumerate(zip(LENGTHS, LAWS, strict=True)):
         mean, covariance = law.given()
@@ -80,7 +94,7 @@ def test_smoothers_by_particles_have_the_exact_moments(method):
 
 @pytest.mark.slow
 def test_a_recurrent_otn_is_smoothed_by_ancestry_and_scored_by_particles():
-    fitted = untrained(recurrent(), DATA)
+    fitted = with_memory()
     found = fitted.smooth(DATA, samples=50)
     assert found.method == "ancestry" and np.all(np.isfinite(found.samples[:, DATA.valid]))
     assert np.all(fitted.log_prob(DATA).standard_error > 0)
@@ -90,9 +104,9 @@ def test_a_recurrent_otn_is_smoothed_by_ancestry_and_scored_by_particles():
 @pytest.mark.parametrize("method", ["exact", "backward"])
 def test_other_data_of_the_same_shape_compile_nothing(method):
     other = ax.Sequences.from_numpy([x + 0.1 for x in X])
-    FITTED.smooth(DATA, method=method, samples=4, particles=8)
+    linear().smooth(DATA, method=method, samples=4, particles=8)
     with compilations() as names:
-        FITTED.smooth(other, method=method, samples=4, particles=8, seed=3)
+        linear().smooth(other, method=method, samples=4, particles=8, seed=3)
     assert names == []
 
 
@@ -120,30 +134,30 @@ def test_a_model_that_draws_nothing_has_an_exact_likelihood():
 @pytest.mark.parametrize(
     ("task", "fitted", "settings", "message"),
     [
-        ("filter", FITTED, {"method": "bayes"}, "method='bayes' is not known: choose 'encoder', 'auto', 'exact' or"),
-        ("smooth", FITTED, {"method": "rts"}, "method='rts' is not known: choose 'auto', 'exact', 'backward', 'gibbs'"),
-        ("filter", FITTED, {"resampling": "best"}, "resampling='best' is not known: choose one of systematic"),
-        ("smooth", FITTED, {"threshold": -1.0}, r"share of effective particles .* found -1.0"),
-        ("filter", FITTED, {"particles": 0}, "particles must be an integer of at least 1; found 0"),
-        ("smooth", FITTED, {"samples": 0}, "samples must be an integer of at least 1; found 0"),
-        ("smooth", FITTED, {"lag": 0}, "lag must be an integer of at least 1; found 0"),
-        ("smooth", FITTED, {"burn_in": -1}, "burn_in"),
-        ("smooth", FITTED, {"method": "ancestry", "particles": 5}, "samples=100 needs as many; found 5"),
-        ("smooth", untrained(recurrent(), DATA), {"method": "exact"}, "linear and Gaussian given the rows .*'affine'"),
-        ("filter", untrained(recurrent(), DATA), {"method": "exact"}, "use method='auto'"),
+        ("filter", linear, {"method": "bayes"}, "method='bayes' is not known: choose 'encoder', 'auto', 'exact' or"),
+        ("smooth", linear, {"method": "rts"}, "method='rts' is not known: choose 'auto', 'exact', 'backward', 'gibbs'"),
+        ("filter", linear, {"resampling": "best"}, "resampling='best' is not known: choose one of systematic"),
+        ("smooth", linear, {"threshold": -1.0}, r"share of effective particles .* found -1.0"),
+        ("filter", linear, {"particles": 0}, "particles must be an integer of at least 1; found 0"),
+        ("smooth", linear, {"samples": 0}, "samples must be an integer of at least 1; found 0"),
+        ("smooth", linear, {"lag": 0}, "lag must be an integer of at least 1; found 0"),
+        ("smooth", linear, {"burn_in": -1}, "burn_in"),
+        ("smooth", linear, {"method": "ancestry", "particles": 5}, "samples=100 needs as many; found 5"),
+        ("smooth", with_memory, {"method": "exact"}, "linear and Gaussian given the rows .*'affine'"),
+        ("filter", with_memory, {"method": "exact"}, "use method='auto'"),
         (
             "smooth",
-            untrained(recurrent(), DATA),
+            with_memory,
             {"method": "backward"},
             "whole path of the latent .*method='ancestry'",
         ),
-        ("smooth", untrained(affine(gap="draw"), DATA), {}, r"gap='draw' the latent depends on draws .*with_gap"),
-        ("filter", untrained(affine(gap="draw"), DATA), {"method": "exact"}, r"gap='draw' the latent depends"),
+        ("smooth", drawn, {}, r"gap='draw' the latent depends on draws .*with_gap"),
+        ("filter", drawn, {"method": "exact"}, r"gap='draw' the latent depends"),
     ],
 )
 def test_what_cannot_be_done_is_refused(task, fitted, settings, message):
     with pytest.raises(InputError, match=message):
-        getattr(fitted, task)(DATA, **settings)
+        getattr(fitted(), task)(DATA, **settings)
 
 
 def spoilt() -> ax.Sequences:

@@ -21,7 +21,7 @@ _LOG_2PI = math.log(2 * math.pi)
 class Step(eqx.Module):
     """What one row and the time up to the next fix for all particles; a chain holds them stacked.
 
-    Args:
+    Attributes:
         jump: Standard deviation j_t of the noise of the row; 0 where it draws nothing.
         flow: Factor f_t per dimension of the time up to the next row; 1 after the last one.
         diffusion: Variance d_t per dimension that this time adds.
@@ -50,7 +50,7 @@ class Step(eqx.Module):
 class Particle(eqx.Module):
     """One value of the latent as a row finds it, and what predicting the rows before it has left behind.
 
-    Args:
+    Attributes:
         u: The latent.
         memory: State of a predictor that remembers earlier latents; without leaves where p(x_t | u_t) needs u_t alone.
     """

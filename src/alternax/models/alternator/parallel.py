@@ -80,7 +80,7 @@ def run(
     """
     code = encode(model, seq, start, keep) if encoded is None else encoded
     rows = code.rows
-    spread, spread_before = _spread(model, rows, start)
+    spread, spread_before = undrawn_spread(model, rows, start)
     shape, dtype = (model.latent_dim,), code.drive.dtype
     noise = jax.vmap(lambda step: jax.random.normal(latent_key(key, step), shape, dtype))(rows.step)
     drawn = flowed_spread(code.flow, code.diffusion, spread_before) * noise
@@ -88,7 +88,7 @@ def run(
     z = linear_scan(code.carry * code.flow, driven, start.z, resets=rows.resets)
     z_before = code.flow * row_before(z, start.z, rows.resets) + drawn
     if known_z is not None:
-        z_before = _put_known(z_before, *known_z, rows.resets)
+        z_before = put_known(z_before, *known_z, rows.resets)
     raw, otn = model.otn(
         model.otn_input(z_before, rows.before, seq.controls),
         start.otn, valid=rows.seen, resets=rows.resets, dt=model.layer_dt(rows.before.elapsed), keep=keep,
@@ -139,7 +139,7 @@ def fill_by_draws(model: "Alternator", seq: Sequence, start: AlternatorState, ke
     return eqx.tree_at(lambda s: (s.x, s.observed), seq, (filled, everything))
 
 
-def _spread(model: "Alternator", rows: PastRows, start: AlternatorState) -> tuple[Array, Array]:
+def undrawn_spread(model: "Alternator", rows: PastRows, start: AlternatorState) -> tuple[Array, Array]:
     """Standard deviation of the undrawn noise after and before every row."""
     fresh = jnp.where(rows.seen, model.sigma_z, 0.0).astype(rows.dt.dtype)
     held = (~rows.valid).astype(rows.dt.dtype)
@@ -148,7 +148,7 @@ def _spread(model: "Alternator", rows: PastRows, start: AlternatorState) -> tupl
     return after, jnp.where(rows.resets, 1.0, before) * rows.valid
 
 
-def _put_known(z_before: Array, values: Array, known: Array, resets: Array) -> Array:
+def put_known(z_before: Array, values: Array, known: Array, resets: Array) -> Array:
     """`z_before` with the coordinates that are known after the row before."""
     width = values.shape[1]
     values, known = (jnp.concatenate([jnp.zeros_like(a[:1]), a[:-1]]) for a in (values, known))

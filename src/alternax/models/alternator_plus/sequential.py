@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from alternax.core.model import latent_key
 from alternax.core.sequence import Sequence
 from alternax.models.alternator.model import Alternator
-from alternax.models.alternator.parallel import Encoded, Trace, _put_known, _spread, encode, flowed_spread
+from alternax.models.alternator.parallel import Encoded, Trace, encode, flowed_spread, put_known, undrawn_spread
 from alternax.models.alternator.state import AlternatorState
 from alternax.models.alternator_plus.recurrence import Masks, Rows, latent_path
 
@@ -60,7 +60,7 @@ def walk(
     at = Rows(code.flow, drawn, code.carry, code.drive)
     before, z, e_nu = latent_path(model.nu, start.z, shown, at, Masks(rows.seen, rows.valid, rows.resets))
     if known_z is not None:
-        before = _put_known(before, *known_z, rows.resets)
+        before = put_known(before, *known_z, rows.resets)
     asked = base.otn_input(before, rows.before, seq.controls)
     raw, otn = base.otn(
         asked, start.otn, valid=rows.seen, resets=rows.resets, dt=base.layer_dt(rows.before.elapsed), keep=keep
@@ -72,7 +72,7 @@ def walk(
 
 def _noise(base: Alternator, code: Encoded, start: AlternatorState, key: Array) -> tuple[Array, Array]:
     """Standard deviation of the noise pending after every row, and what is drawn of it before every row."""
-    after, before = _spread(base, code.rows, start)
+    after, before = undrawn_spread(base, code.rows, start)
     shape, dtype = (base.latent_dim,), code.drive.dtype
     noise = jax.vmap(lambda step: jax.random.normal(latent_key(key, step), shape, dtype))(code.rows.step)
     return after, flowed_spread(code.flow, code.diffusion, before) * noise

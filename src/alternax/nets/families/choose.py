@@ -33,8 +33,8 @@ def of(data: Sequences, **by_kind: Family) -> ColumnLaws:
 
     Example:
         >>> data = Sequences.from_numpy(np.array([[0.1, 3.0], [0.4, 5.0]]), kinds=["real", "count"])
-        >>> [type(family).__name__ for family in of(data).families]
-        ['Normal', 'NegativeBinomial']
+        >>> of(data).families
+        (Normal(), NegativeBinomial())
     """
     for kind, family in by_kind.items():
         if kind not in (*DEFAULTS, "category"):
