@@ -61,8 +61,8 @@ ALWAYS = ("lru", "gru", "stack")
 CONVOLVED = ("attention", "ckconv", "gru", "lru", "lssl", "s4", "s4d", "stu")
 """Layers that take another form where there are no masks and no elapsed times, and two that do not."""
 
-OWN_GRADIENT = ("lru", "gru", "deltaproduct", "lssl", "lstm", "mamba", "mamba2", "s4", "s4d", "stu")
-"""Layers with a gradient of their own or an uncommon path; the others differ from these by plain JAX."""
+OWN_GRADIENT = ("lru", "gru", "mamba", "s4d")
+"""Layers with a gradient of their own; other kernels have theirs tested by themselves, the rest is plain JAX."""
 
 
 def mostly_slow(names: Iterable[str], always: Iterable[str] = ALWAYS) -> list:

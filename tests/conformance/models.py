@@ -73,7 +73,7 @@ MODELS: dict[str, Callable[..., Model]] = {
 }
 """Each builder takes a key, and `sigma_z=0.0` for the same model without latent noise after the first row."""
 
-ESSENTIAL = ("default", "paper", "operator", "draw", "student", "plus")
+ESSENTIAL = ("default", "operator", "draw", "student")
 """The choice that `make test` takes; the others combine the same parts in other ways."""
 
 NOT_LATENT = frozenset({"autoregressive", "student", "symbols", "patterns"})

@@ -78,17 +78,17 @@ def check_finite(values: Float[np.ndarray, "series time *any"], data: Sequences)
 
 
 def check_sum(values: Float[np.ndarray, "series"], data: Sequences) -> None:
-    """Raise at the first series whose exact log-probability is not finite.
+    """Raise at the first series whose exact log-probability is not a number.
+
+    That of values so far out that their density is 0 is minus infinity, and leaves the other series theirs.
 
     Raises:
         InferenceError: Naming the series.
     """
-    if not np.isfinite(values).all():
-        name = data.schema.ids[int(np.argmin(np.isfinite(values)))]
-        raise InferenceError(
-            f"log p(x) of series {name!r} is {values[~np.isfinite(values)][0]}: look for values far outside the "
-            "training data, or weights that are not finite."
-        )
+    broken = np.isnan(values) | np.isposinf(values)
+    if broken.any():
+        name = data.schema.ids[int(np.argmax(broken))]
+        raise InferenceError(f"log p(x) of series {name!r} is {values[broken][0]}: the weights are not finite.")
 
 
 def _place(data: Sequences, series: int | np.integer, row: int | np.integer) -> str:

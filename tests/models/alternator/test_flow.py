@@ -73,7 +73,9 @@ def test_the_parallel_form_is_the_loop_with_gaps_padding_and_resets():
     real = np.asarray(seq.valid)
     for a, b in zip(jax.tree.leaves(fast), jax.tree.leaves(slow), strict=True):
         np.testing.assert_allclose(np.asarray(a)[real], np.asarray(b)[real], rtol=1e-10, atol=1e-12)
-    gradient = jax.grad(lambda dt: model.unroll(eqx.tree_at(lambda s: s.dt, seq, dt), key=key)[1].sum())(seq.dt)
+    gradient = jax.jit(jax.grad(lambda dt: model.unroll(eqx.tree_at(lambda s: s.dt, seq, dt), key=key)[1].sum()))(
+        seq.dt
+    )
     assert np.isfinite(gradient).all()
 
 
@@ -81,7 +83,7 @@ def test_the_parallel_form_is_the_loop_with_gaps_padding_and_resets():
 def test_paths_over_two_steps_have_the_law_of_those_over_one(kind):
     """Drawn with an instant in between at which nothing is observed, and without."""
     model = flowing(kind)
-    seen = model.unroll(uneven(3), key=jax.random.key(5))[2]
+    seen = eqx.filter_jit(lambda m: m.unroll(uneven(3), key=jax.random.key(5))[2])(model)
 
     def whole(key):
         return sample_rollout(model, seen, controls=jnp.zeros((1, 0)), dts=jnp.array([1.6]), key=key)[0]
