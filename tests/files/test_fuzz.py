@@ -18,16 +18,18 @@ from alternax.saving import contents_of
 GOLDEN = Path(__file__).parents[1] / "golden" / "v2"
 
 
-def test_10000_damaged_folders_through_the_reader_with_numpy_alone_in_one_gigabyte(tmp_path):
+@pytest.mark.parametrize("count", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_damaged_folders_through_the_reader_with_numpy_alone_in_one_gigabyte(count, tmp_path):
     script = Path(__file__).with_name("fuzz_reader.py")
-    command = [sys.executable, script, GOLDEN / "tree", GOLDEN / "alternator_affine", tmp_path, "10000"]
+    command = [sys.executable, script, GOLDEN / "tree", GOLDEN / "alternator_affine", tmp_path, str(count)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr[-3000:]
     counts = json.loads(done.stdout)
     assert counts.pop("heavy") == []
-    assert sum(counts.values()) == 10_000
+    assert sum(counts.values()) == count
     # Accidents are found but for the few that change nothing; forgeries get far enough to try what lies behind.
-    assert counts["damaged refused"] > 4500 and counts["forged refused"] > 2500 and counts["forged read"] > 500
+    share = {name: found / count for name, found in counts.items()}
+    assert share["damaged refused"] > 0.43 and share["forged refused"] > 0.23 and share["forged read"] > 0.04
 
 
 def covers(built, filed) -> bool:

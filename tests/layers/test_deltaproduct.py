@@ -49,7 +49,11 @@ def paper(layer: DeltaProduct, x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("build", "options"),
     [
-        (DeltaProduct, {"householders": 3, "heads": 2, "head_dim": 4, "chunk": 4, "decay": True, "gate": True}),
+        pytest.param(
+            DeltaProduct,
+            {"householders": 3, "heads": 2, "head_dim": 4, "chunk": 4, "decay": True, "gate": True},
+            marks=pytest.mark.slow,
+        ),
         (deltanet, {"conv_width": 1}),
     ],
 )
