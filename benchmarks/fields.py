@@ -4,8 +4,7 @@ The protocol is that of `alternax demo`: trained on 1991-2011, forecasts of 2012
 ahead, RMSE of the mean of the sample paths over all 513 ocean cells. The grid is 13 x 57 with land. FTN and OTN are
 networks on it; what persists is a learned share of the last value of each cell, and the noise has 8 common factors.
 They see the temperature and the month, the demo's alternators the winds as well. Nothing was chosen by scores: the
-number of steps is what a few minutes allow. Times are wall clock, in the committed table of a machine busy with other
-work.
+number of steps is what a few minutes allow.
 
     python benchmarks/fields.py [--steps 50] [--samples 40] [--rolling] [--out benchmarks/fields.md]
 """
