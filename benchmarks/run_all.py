@@ -77,10 +77,13 @@ def collected(names: list[str], options: argparse.Namespace) -> tuple[list[tuple
             shutil.copy(path, HERE)
         if not note and name in READERS and not path.exists():
             note = f"no table at {path.relative_to(HERE.parent)}"
+        if not note and name in READERS:
+            try:
+                results += [(name, result) for result in read(name, path)]
+            except ValueError as error:
+                note = f"FAILED: {error}"
         if note:
             notes[name] = note
-        elif name in READERS:
-            results += [(name, result) for result in read(name, path)]
     return results, notes
 
 

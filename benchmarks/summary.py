@@ -158,7 +158,10 @@ def _japanese_vowels(found: list[Table]) -> Iterator[Result]:
 def _fields(found: list[Table]) -> Iterator[Result]:
     networks = [row for row in found[0] if row["model"].startswith("convolutions")]
     for column, what in (("RMSE, 1 month", "RMSE, 1 month"), ("6 months", "RMSE, 6 months")):
-        best = min(number(row[column]) for row in found[0] if row not in networks)
+        others = [number(row[column]) for row in found[0] if row not in networks]
+        if not others:
+            return
+        best = min(others)
         for row in networks:
             yield Result(f"{row['model']}, best of the others", what, number(row[column]), best)
 
