@@ -1,11 +1,11 @@
-"""Run every benchmark, or read the tables that are committed, and print one table of all that compare with something.
+"""Run every benchmark and study, or read the committed tables, and print one table of all that compare with something.
 
     python benchmarks/run_all.py [--quick] [--committed] [--release] [--only linear_scan ...] [--peer-python PYTHON]
 
 Each script runs in a process of its own and writes its table to out/benchmarks/; `--quick` takes small sizes, to see
 that all of them work. A ratio above 1 means that ours is better. A script that cannot run here (no data: set
 ALTERNAX_DATA) is named under the table. `--committed` runs nothing and reads benchmarks/*.md. `--release` also renews
-these tables, and writes the summary to benchmarks/results/VERSION.md.
+these tables and figures, and writes the summary to benchmarks/results/VERSION.md.
 """
 
 import argparse
@@ -36,21 +36,23 @@ QUICK = {
     "recurrent": "--repeats 2",
     "s4d": "--length 512 --width 16 --repeats 2",
     "selective_scan": "--length 256 --width 32 --repeats 2",
-    "ssd": "--length 256 --width 32 --states 16 --chunks 16 --repeats 2",
+    "ssd": "--length 256 --width 128 --states 16 --chunks 16 --repeats 2",
     "wmaze": "--seeds 1 --steps 20",
 }
 
 
 def scripts() -> list[str]:
-    """The benchmarks: what can be run, this file apart."""
-    able = (path.stem for path in HERE.glob("*.py") if '__name__ == "__main__"' in path.read_text())
-    return sorted(name for name in able if name != Path(__file__).stem)
+    """The benchmarks and studies: what can be run, this file apart."""
+    found = (path for folder in (HERE, HERE / "studies") for path in sorted(folder.glob("*.py")))
+    able = (path for path in found if '__name__ == "__main__"' in path.read_text())
+    return [path.relative_to(HERE).with_suffix("").as_posix() for path in able if path != Path(__file__)]
 
 
 def measured(name: str, quick: bool, peer_python: str | None) -> tuple[Path, str]:
     """The table that a script has just written, and a word on what went wrong, if anything did."""
     out = OUT / f"{name}.md"
     out.unlink(missing_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
     source = (HERE / f"{name}.py").read_text()
     words = QUICK.get(name, "").split() if quick else []
     words += ["--out", str(out)] if "--out" in source else []
@@ -74,7 +76,9 @@ def collected(names: list[str], options: argparse.Namespace) -> tuple[list[tuple
         if not options.committed:
             path, note = measured(name, options.quick, options.peer_python)
         if options.release and not options.committed and not note and path.exists():
-            shutil.copy(path, HERE)
+            for written in (path, path.with_suffix(".png")):
+                if written.exists():
+                    shutil.copy(written, (HERE / name).parent)
         if not note and name in READERS and not path.exists():
             note = f"no table at {path.relative_to(HERE.parent)}"
         if not note and name in READERS:
@@ -92,12 +96,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for flag in ("quick", "committed", "release"):
         parser.add_argument(f"--{flag}", action="store_true")
-    parser.add_argument("--only", nargs="+", choices=scripts(), default=scripts())
+    parser.add_argument("--only", nargs="+", choices=scripts(), default=scripts(), metavar="NAME")
     parser.add_argument("--peer-python")
     options = parser.parse_args()
     if options.quick and options.release:
         parser.error("--quick measures nothing worth keeping: leave out --release")
-    OUT.mkdir(parents=True, exist_ok=True)
     results, notes = collected(options.only, options)
     lines = [*summary(results), "", *(f"- {name}: {note}" for name, note in notes.items())]
     print("\n".join(lines))

@@ -100,6 +100,8 @@ def main() -> None:
     parser.add_argument("--states", type=int, nargs="+", default=[16, 64])
     parser.add_argument("--chunks", type=int, nargs="*", default=[16, 32, 64, 128])
     options = parser.parse_args()
+    if options.width % HEAD_DIM:
+        parser.error(f"--width must be a multiple of {HEAD_DIM}, the width of a head; found {options.width}")
     sizes = (options.batch, options.length, options.width)
     lines = [
         "| state | what | forward, ms | forward and backward, ms | temporary, MB | share of all states |",

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from alternax.core.model import Model
-from alternax.models import Alternator, AlternatorPlusPlus, Autoregressive, SwitchingAlternator
+from alternax.models import Alternator, AlternatorPlusPlus, Autoregressive, SwitchingAlternator, Vendi
 from alternax.nets import Grid, GridNet
 from alternax.nets.families import Binned, Categorical, Mixture
 from alternax.nets.operator import Operator
@@ -57,6 +57,7 @@ MODELS: dict[str, Callable[..., Model]] = {
     "lowrank": _alternator(ftn="affine", otn="lru", noise="lowrank", rank=2, context=2),
     "operator": _alternator(ftn="mlp", operator=Operator(PATTERNS), noise="lowrank", residual="carry", alpha=0.3),
     "draw": _alternator(ftn="gru", gap="draw", alpha=0.4, flow="decay"),
+    "alpha over latents": _alternator(ftn="mlp", alpha=Vendi(window=3, over="latents"), flow="decay"),
     "ou": _alternator(ftn="gru", flow="ou", alpha=0.4, noise="student"),
     "families": _alternator(noise=FAMILIES, residual="carry", context=2, ftn="affine"),
     "grid": _alternator(ftn=GridNet(GRID, width=2, levels=1), otn=GridNet(GRID, width=2, levels=1, skip=True)),

@@ -83,7 +83,7 @@ def test_too_few_labels_exact_targets_and_bad_probabilities_are_refused():
         Bands.measured(*series(np.zeros((40, 2)), std))
     decoded, _ = series(errors, std)
     for bad in (0.0, 1.0, [0.5, 1.2]):
-        with pytest.raises(InputError, match="quantile: expected probabilities between 0 and 1"):
+        with pytest.raises(InputError, match="quantile: expected probabilities above 0 and below 1"):
             decoded.quantile(bad)
     with pytest.raises(InputError, match="interval: expected a level between 0 and 1, found 1"):
         decoded.interval(1.0)

@@ -70,7 +70,7 @@ def test_a_figure_has_one_panel_a_dimension():
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda found: found.quantile(0.0), "between 0 and 1, found 0.0"),
+        (lambda found: found.quantile(0.0), "above 0 and below 1, found 0.0"),
         (lambda found: found.interval(1.0), "interval: expected a level between 0 and 1, found 1.0"),
         (lambda found: found.plot([3]), "dimensions must be positions below 3; found"),
     ],

@@ -231,6 +231,11 @@ def counted(seq: Sequence, context: int | None) -> Bool[Array, "time obs_dim"]:
     return observed & (before - at_start >= context)[:, None]
 
 
+def per_entry(value: Scalar, seq: Sequence, context: int | None) -> Scalar:
+    """A log-probability of the whole sequence by the entries that enter it."""
+    return value / jnp.maximum(counted(seq, context).sum(), 1)
+
+
 def latent_key(key: PRNGKeyArray, step: Int[Array, ""]) -> PRNGKeyArray:
     """Key of the latent noise at absolute step `step` of a series."""
     return jax.random.fold_in(jax.random.fold_in(key, step), 0)

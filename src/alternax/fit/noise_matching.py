@@ -35,6 +35,8 @@ class NoiseMatching(Objective):
                 f"NoiseMatching is the objective of AlternatorPlusPlus; found a {type(model).__name__}. "
                 "Use CrossEntropy() for an Alternator, ModelLoss() for others."
             )
+        if model.base.alpha.drawn:
+            raise InputError("NoiseMatching has no loop for an alpha over latents: use ModelLoss().")
         if not 0.0 <= self.weight < float("inf"):
             raise InputError(f"NoiseMatching needs a weight of at least 0; found {self.weight:g}.")
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.model import Classifier, LatentModel, Model, ModeModel, counted
+from alternax.core.model import Classifier, LatentModel, Model, ModeModel, per_entry
 from alternax.core.sequence import Sequence
 from alternax.data.schema import Schema
 from alternax.metrics.differentiable import crps, energy_score
@@ -103,7 +103,7 @@ class Elbo(Objective):
         total = lambda k: model.unroll(seq, key=k)[1].sum()  # noqa: E731
         log_weight = jax.vmap(total)(jax.random.split(key, self.particles))
         bound = jax.nn.logsumexp(log_weight) - jnp.log(self.particles)
-        return -bound / jnp.maximum(counted(seq, model.context).sum(), 1)
+        return -per_entry(bound, seq, model.context)
 
     def check(self, model: Model, schema: Schema) -> None:
         """At least one particle."""
@@ -285,6 +285,8 @@ class CrossEntropy(Objective):
             )
         if isinstance(model.noise, ColumnLaws):
             raise InputError("CrossEntropy compares means of real columns; with a family for each column use Elbo().")
+        if self.feed == "data" and model.alpha.drawn:
+            raise InputError("CrossEntropy() has no loop for an alpha over latents: use Elbo() or feed='own'.")
         if self.feed not in ("data", "own"):
             raise InputError(f"CrossEntropy feeds 'data' or 'own'; found {self.feed!r}.")
 

@@ -18,7 +18,7 @@ from numpyro.distributions import Distribution
 
 from alternax.core.emission import observed_log_prob
 from alternax.core.layer import Layer
-from alternax.core.model import Classifier, LatentModel, Reader, Tractable, counted, sample_rollout, where_tree
+from alternax.core.model import Classifier, LatentModel, Reader, Tractable, per_entry, sample_rollout, where_tree
 from alternax.core.sequence import Sequence
 from alternax.models.checks import (
     check_choice,
@@ -39,7 +39,7 @@ from alternax.nets.noise import Noise
 from alternax.nets.operator import Operator
 from alternax.nets.past import Past, PastRows, past_rows
 from alternax.nets.residual import Residual
-from alternax.nets.rows import law, predictor, reader, row_asked, row_law, row_taken
+from alternax.nets.rows import counted_weight, predictor, reader, row_asked, row_law, row_taken
 from alternax.nets.target_scale import KINDS as TARGET_NOISES
 from alternax.nets.target_scale import spread_reader, target_scale
 
@@ -223,7 +223,7 @@ class Autoregressive(LatentModel, Classifier, Tractable, Reader):
     def loss(self, seq: Sequence, *, key: Array) -> Array:
         """Negative log-likelihood per counted entry; exact."""
         _, log_weights, _ = self.unroll(seq, key=key)
-        return -log_weights.sum() / jnp.maximum(counted(seq, self.context).sum(), 1)
+        return -per_entry(log_weights.sum(), seq, self.context)
 
     def filter(self, seq: Sequence, *, key: Array, state=None) -> tuple[Array, Array]:
         """The features after every row, with variance 0."""
@@ -273,12 +273,11 @@ class Autoregressive(LatentModel, Classifier, Tractable, Reader):
         flowed = flow_factor(self.decay, past.elapsed, self.latent_dim) * features
         asked = row_asked(self.head, flowed, past, control, self.noise, self.scaling, self.operator)
         raw = self.head(asked)[0] if asked.ndim == 2 else self.head.step(asked, self.head.init_state())[0]
-        return law(raw, past, self.noise, self.residual, self.scaling, self.operator)
+        return self.noise.params(raw, past, self.residual, self.scaling, self.operator)
 
     def _log_weight(self, params: dict[str, Array], x: Array, observed: Array, past: Past) -> Array:
         """Log density of what was observed, once the scale of the context is frozen."""
-        value = observed_log_prob(self.emission(params), x, observed)
-        return value if self.scaling is None else jnp.where(self.scaling.warmed(past.scale), value, 0.0)
+        return counted_weight(observed_log_prob(self.emission(params), x, observed), past, self.scaling)
 
     def _layer_dt(self, past: Past) -> Array | None:
         """The time that recurrent bodies see: None without a flow, where they count rows."""

@@ -85,8 +85,47 @@ class Gate(eqx.Module):
         return x * self.weight[0]
 
 
-class Pointwise(Body):
-    """Every row by itself through a network; the state is `()`.
+class Memoryless(Body):
+    """A body that maps every row by itself; the state is `()`, and of the keywords none matters."""
+
+    @abstractmethod
+    def rows(self, x: Float[Array, "time in_dim"]) -> Float[Array, "time out_dim"]:
+        """What every row is mapped to."""
+
+    def init_state(self) -> LayerState:
+        """Nothing is carried."""
+        return ()
+
+    def __call__(
+        self,
+        x: Float[Array, "time in_dim"],
+        state: LayerState | None = None,
+        *,
+        valid: Bool[Array, "time"] | None = None,
+        resets: Bool[Array, "time"] | None = None,
+        dt: Float[Array, "time"] | None = None,
+        keep: Int[Array, "kept"] | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "time out_dim"], LayerState]:
+        """See `Body`; only `x` matters."""
+        check_width(self, x, 2)
+        return self.rows(x), ()
+
+    def step(
+        self,
+        x_t: Float[Array, "in_dim"],
+        state: LayerState,
+        *,
+        dt: Scalar | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "out_dim"], LayerState]:
+        """See `Body`."""
+        check_width(self, x_t, 1)
+        return self.rows(x_t[None])[0], ()
+
+
+class Pointwise(Memoryless):
+    """Every row by itself through a network.
 
     Attributes:
         in_dim: Width of input.
@@ -114,36 +153,9 @@ class Pointwise(Body):
         """Never."""
         return False
 
-    def init_state(self) -> LayerState:
-        """Nothing is carried."""
-        return ()
-
-    def __call__(
-        self,
-        x: Float[Array, "time in_dim"],
-        state: LayerState | None = None,
-        *,
-        valid: Bool[Array, "time"] | None = None,
-        resets: Bool[Array, "time"] | None = None,
-        dt: Float[Array, "time"] | None = None,
-        keep: Int[Array, "kept"] | None = None,
-        key: PRNGKeyArray | None = None,
-    ) -> tuple[Float[Array, "time out_dim"], LayerState]:
-        """See `Body`; only `x` matters."""
-        check_width(self, x, 2)
-        return network(self.net, x), ()
-
-    def step(
-        self,
-        x_t: Float[Array, "in_dim"],
-        state: LayerState,
-        *,
-        dt: Scalar | None = None,
-        key: PRNGKeyArray | None = None,
-    ) -> tuple[Float[Array, "out_dim"], LayerState]:
-        """See `Body`."""
-        check_width(self, x_t, 1)
-        return self.net(x_t), ()
+    def rows(self, x: Float[Array, "time in_dim"]) -> Float[Array, "time out_dim"]:
+        """The network of every row."""
+        return network(self.net, x)
 
 
 class Through(Body):

@@ -85,6 +85,14 @@ class Noise(eqx.Module):
             return jax.nn.softplus(raw + bias) + SCALE_FLOOR
         return jnp.broadcast_to(jnp.exp(self.log_scale) + SCALE_FLOOR, (*rows, *self.log_scale.shape))
 
+    def shown(self, past: Past, scaling: ContextScale | None, operator: Operator | None) -> Float[Array, "*rows shown"]:
+        """The last values as a network is shown them: scaled, or the operator's coordinates."""
+        last = past.last
+        if scaling is not None:
+            location, spread = scaling.location_scale(past.scale)
+            last = (last - location) / spread
+        return last if operator is None else operator.coordinates(last)
+
     def params(
         self,
         raw: Float[Array, "*rows out_dim"],

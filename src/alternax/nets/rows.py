@@ -1,4 +1,4 @@
-"""Rows as the networks of a model see them, before and after they are observed, and the law of a row from an output.
+"""Rows as the networks of a model see them, before and after they are observed, and the kind of law of a row.
 
 What is missing of a row and how old the last values are reach a network through weights that start at zero: a model
 trained on complete rows gets no gradient there, and a first gap in use must not meet random weights.
@@ -19,7 +19,6 @@ from alternax.nets.families import ColumnLaws, Family
 from alternax.nets.noise import Noise
 from alternax.nets.operator import Operator
 from alternax.nets.past import Past
-from alternax.nets.residual import Residual
 
 TINY = 1e-12
 
@@ -83,7 +82,7 @@ def predictor(
     depth: int,
     key: PRNGKeyArray,
 ) -> Body:
-    """The body that `law` reads, asked as `row_asked` does, blind at the start to the ages."""
+    """The body that the law of a row is read off, asked as `row_asked` does, blind at the start to the ages."""
     ages = obs_dim if operator is None else 1
     if isinstance(kind, BodyMaker):
         net = kind.predictor(_layout(obs_dim, control_dim, noise, operator), state_dim, key=key)
@@ -106,7 +105,7 @@ def row_taken(
     """A row taken in, of the past after it: the row completed by last values, what is missing of it, the controls."""
     missing = 1.0 - observed.astype(past.last.dtype)
     missing = missing if operator is None else operator.missing_share(missing)
-    return jnp.concatenate([_shown(past, noise, scaling, operator), missing, control], axis=-1)
+    return jnp.concatenate([noise.shown(past, scaling, operator), missing, control], axis=-1)
 
 
 def row_asked(
@@ -123,35 +122,15 @@ def row_asked(
     Before the controls stand the last values, where the predictor `net` reads them.
     """
     since = past.age if operator is None else past.elapsed[..., None]
-    last = [_shown(past, noise, scaling, operator)] if net.reads_last else []
+    last = [noise.shown(past, scaling, operator)] if net.reads_last else []
     return jnp.concatenate([state, jnp.log(jnp.maximum(since, TINY)), *last, control], axis=-1)
 
 
-def law(
-    raw: Float[Array, "*rows out_dim"],
-    past: Past,
-    noise: Noise | ColumnLaws,
-    residual: Residual,
-    scaling: ContextScale | None,
-    operator: Operator | None,
-) -> dict[str, Float[Array, "*rows any"]]:
-    """What the `emission` of the noise needs, in data units, from a predictor's output and the past of the row."""
-    if isinstance(noise, ColumnLaws):
-        return noise.params(raw, past, residual, scaling)
-    return noise.params(raw, past, residual, scaling, operator)
-
-
-def _shown(
-    past: Past, noise: Noise | ColumnLaws, scaling: ContextScale | None, operator: Operator | None
-) -> Float[Array, "*rows shown"]:
-    """The last values as a network is shown them."""
-    if isinstance(noise, ColumnLaws):
-        return noise.shown(past, scaling)
-    last = past.last
-    if scaling is not None:
-        location, spread = scaling.location_scale(past.scale)
-        last = (last - location) / spread
-    return last if operator is None else operator.coordinates(last)
+def counted_weight(
+    log_weight: Float[Array, "*rows"], past: Past, scaling: ContextScale | None
+) -> Float[Array, "*rows"]:
+    """Log-weights of rows, given the past before them: 0 in those that set the scale of the context."""
+    return log_weight if scaling is None else jnp.where(scaling.warmed(past.scale), log_weight, 0.0)
 
 
 def _layout(obs_dim: int, control_dim: int, noise: Noise | ColumnLaws, operator: Operator | None) -> RowLayout:

@@ -8,10 +8,12 @@ import pytest
 from untyped import untyped
 
 from alternax.core.errors import InputError
-from alternax.core.model import scan_unroll
+from alternax.core.model import latent_key, scan_unroll
 from alternax.core.sequence import Sequence
+from alternax.fit.noise_matching import NoiseMatching
+from alternax.fit.objectives import CrossEntropy
 from alternax.metrics import vendi_score
-from alternax.models import Alternator, Vendi
+from alternax.models import Alternator, AlternatorPlusPlus, Vendi
 from alternax.models.alternator.vendi import JITTER
 
 LENGTH, OBS, WINDOW, KEY = 14, 2, 4, jax.random.key(1)
@@ -77,6 +79,53 @@ def test_parallel_form_equals_the_loop_also_from_a_carried_state():
     np.testing.assert_allclose(late[1], log_weights[half:], rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.float64
+def test_over_latents_follows_the_definition_along_a_drawn_path():
+    net, seq = model(over="latents"), gappy()
+    path = eqx.filter_jit(net.unroll)(seq, key=KEY, keep=jnp.arange(LENGTH))[2].z
+    rows, last, z, spread = [], np.zeros(OBS), np.zeros(3), 1.0
+    g, step = net.ftn.net, 0
+    for t in range(LENGTH):
+        if not seq.valid[t]:
+            continue
+        if seq.resets[t]:
+            rows, last, z, spread = [], np.zeros(OBS), np.zeros(3), 1.0
+        z = z + spread * np.asarray(jax.random.normal(latent_key(KEY, jnp.asarray(step)), (3,)))
+        spread, step = 0.0, step + 1
+        seen = np.asarray(seq.observed[t])
+        if seen.any():
+            last, spread = np.where(seen, seq.x[t], last), 0.2
+            rows = [*rows, z][-WINDOW:]
+            apart = np.array([[((p - q) ** 2).sum() for p in rows] for q in rows])
+            K = (np.exp(-apart / (2 * 0.7**2 * 3)) + JITTER * np.eye(len(rows))) / (1 + JITTER)
+            a = (1 - 0.2**2) / (1 + np.exp(0.8 * vendi_score(K, 1.0) - 1.1))
+            z = np.sqrt(a) * (g.weight @ np.concatenate([last, 1.0 - seen]) + g.bias) + np.sqrt(1 - a - 0.2**2) * z
+        np.testing.assert_allclose(path[t], z, rtol=1e-8, atol=1e-10)
+
+
+def test_moments_over_latents_are_the_closed_form_where_the_score_does_not_matter():
+    net, seq = model(over="latents"), gappy()
+    net, plain = (eqx.tree_at(lambda m: m.alpha.weight, m, jnp.zeros(1)) for m in (net, model()))
+    mean, var = eqx.filter_jit(eqx.filter_vmap(lambda key: net.filter(seq, key=key)))(jax.random.split(KEY, 8))
+    want_mean, want_var = eqx.filter_jit(plain.filter)(seq, key=KEY)
+    valid = np.asarray(seq.valid)
+    error = np.sqrt(np.asarray(want_var) / (8 * 16))
+    assert np.abs((mean.mean(0) - want_mean) / error)[valid].max() < 4.0
+    np.testing.assert_allclose((var.mean(0) / want_var)[valid], 1.0, atol=4 * np.sqrt(2 / (8 * 15)))
+
+
+def test_over_latents_refuses_what_needs_a_chain_or_a_parallel_form():
+    net, seq = model(over="latents"), gappy()
+    assert net.chain_kind is None
+    with pytest.raises(InputError, match="a jump of the latent depends on those before it"):
+        net.chain(seq, key=KEY)
+    with pytest.raises(InputError, match="no loop for an alpha over latents"):
+        CrossEntropy().check(net, None)
+    plus = AlternatorPlusPlus(OBS, latent_dim=3, alpha=Vendi(over="latents"), key=KEY)
+    with pytest.raises(InputError, match="no loop for an alpha over latents"):
+        NoiseMatching().check(plus, None)
+
+
 def test_starts_as_a_constant_and_learns_what_variety_means():
     small = {"latent_dim": 3, "ftn": "affine", "otn": "affine", "key": KEY}
     net, plain = (Alternator(OBS, alpha=alpha, **small) for alpha in ("vendi", "multiscale"))
@@ -102,6 +151,7 @@ def test_starts_as_a_constant_and_learns_what_variety_means():
         ({"kernel": "distance"}, "kernel='distance' is not known: choose 'rbf' or 'cosine'"),
         ({"length_scale": 0.0}, "length_scale must be above 0 and finite; found 0"),
         ({"base": 0.3}, "base=0.3 is not known: choose 'learned' or 'multiscale'"),
+        ({"over": "z"}, "over='z' is not known: choose 'rows' or 'latents'"),
     ],
 )
 def test_refuses_what_is_no_window_or_kernel(settings, message):

@@ -4,6 +4,7 @@ This room has what is known before the rows are seen; `vendi` has what follows f
 """
 
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -13,6 +14,7 @@ from jaxtyping import Array, Float, Int
 
 from alternax.core.errors import InputError
 from alternax.core.fixed import Fixed
+from alternax.models.checks import check_share
 
 HALF_LIVES = (1.0, 100.0)
 
@@ -27,6 +29,7 @@ class Alpha(eqx.Module):
     logit: Float[Array, "..."] | None
     schedule: Fixed
     bound: float = eqx.field(static=True)
+    drawn: ClassVar[bool] = False
 
     def __init__(self, spec: str | float | Array | np.ndarray, latent_dim: int, sigma_z: float):
         self.bound = 1.0 - sigma_z**2
@@ -34,7 +37,8 @@ class Alpha(eqx.Module):
         if isinstance(spec, str):
             self.logit = start_logit(spec, latent_dim, self.bound)
         else:
-            self.schedule = Fixed(jnp.atleast_1d(jnp.asarray(_checked(spec, self.bound, sigma_z), dtype=float)))
+            check_share("alpha", spec, "sigma_z", sigma_z)
+            self.schedule = Fixed(jnp.atleast_1d(jnp.asarray(spec, dtype=float)))
 
     def __call__(self, step: Int[Array, "*rows"], window: None = None) -> Float[Array, "*rows any_latent"]:
         """a at the given absolute steps; the last axis has length 1 or latent_dim."""
@@ -70,19 +74,3 @@ def _start(spec: str, latent_dim: int, bound: float) -> np.ndarray:
     raise InputError(
         f"alpha={spec!r} is not known: give 'multiscale', 'learned', 'vendi', a number, or an array over time."
     )
-
-
-def _checked(spec: float | Array | np.ndarray, bound: float, sigma_z: float) -> np.ndarray:
-    values = np.asarray(spec, dtype=float)
-    if values.ndim > 1 or values.size == 0:
-        raise InputError(f"an alpha schedule is one value per step, shape (time,); found shape {values.shape}.")
-    bad = ~((values >= 0.0) & (values <= bound))
-    if bad.any():
-        where = f" at step {int(np.argmax(bad))}" if values.ndim else ""
-        found = float(values[bad][0]) if values.ndim else float(values)
-        raise InputError(
-            f"alpha must satisfy 0 <= alpha <= 1 - sigma_z^2 = {bound:.6g} (sigma_z = "
-            f"{sigma_z:g}); found {found:g}{where}. "
-            "Lower alpha or sigma_z."
-        )
-    return values

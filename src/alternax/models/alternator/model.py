@@ -8,6 +8,7 @@ Given x the latent recurrence is linear, so an observed sequence takes one call 
 """
 
 import copy
+from collections.abc import Callable
 from collections.abc import Sequence as Several
 from typing import Any
 
@@ -22,9 +23,9 @@ from alternax.core.emission import complete, observed_log_prob
 from alternax.core.model import (
     ChainModel,
     Reader,
-    counted,
     draw_key,
     latent_key,
+    per_entry,
     sample_rollout,
     scan_unroll,
     where_tree,
@@ -32,7 +33,8 @@ from alternax.core.model import (
 from alternax.core.sequence import Sequence
 from alternax.models.alternator import build
 from alternax.models.alternator.alpha import Alpha
-from alternax.models.alternator.parallel import encode, fill_by_draws, flowed_spread, gather, moments, run
+from alternax.models.alternator.drawn import drawn_moments, fill_by_draws
+from alternax.models.alternator.parallel import encode, flowed_spread, gather, moments, run
 from alternax.models.alternator.state import AlternatorState
 from alternax.models.alternator.transition import AlternatorChain, alternator_chain, chain_kind
 from alternax.models.alternator.vendi import VendiAlpha, Window
@@ -46,8 +48,10 @@ from alternax.nets.noise import Noise
 from alternax.nets.operator import Operator
 from alternax.nets.past import Past
 from alternax.nets.residual import Residual
-from alternax.nets.rows import TINY, law, predictor, reader, row_asked, row_law, row_taken, shown_dim
+from alternax.nets.rows import TINY, counted_weight, predictor, reader, row_asked, row_law, row_taken, shown_dim
 from alternax.nets.target_scale import spread_reader, target_scale
+
+PATHS = 16
 
 
 class Alternator(ChainModel, Reader):
@@ -167,7 +171,7 @@ class Alternator(ChainModel, Reader):
             ftn=self.ftn.init_state(),
             otn=self.otn.init_state(),
             step=jnp.zeros((), jnp.int32),
-            window=self.alpha.empty(self.column_count),
+            window=self.alpha.empty(self.latent_dim if self.alpha.drawn else self.column_count),
         )
 
     def advance(self, state: AlternatorState, dt: Array, *, control: Array, key: Array) -> AlternatorState:
@@ -194,21 +198,36 @@ class Alternator(ChainModel, Reader):
         self, state: AlternatorState, x: Array, observed: Array, *, control: Array, key: Array
     ) -> tuple[AlternatorState, Array]:
         """The FTN takes the row in; a row with nothing observed leaves everything but the clock as it was."""
-        dt, asked = self.layer_dt(state.past.elapsed), self.otn_input(state.z, state.past, control)
-        raw, otn = self.otn.step(asked, state.otn, dt=dt)
+        asked = self.otn_input(state.z, state.past, control)
+        raw, otn = self.otn.step(asked, state.otn, dt=self.layer_dt(state.past.elapsed))
         law = self.emission(self.law(raw, state.past))
-        log_weight = observed_log_prob(law, x, observed)
-        if self.scaling is not None:
-            log_weight = jnp.where(self.scaling.warmed(state.past.scale), log_weight, 0.0)
+        log_weight = counted_weight(observed_log_prob(law, x, observed), state.past, self.scaling)
+        after = self.take_in(state, x, observed, law, otn, lambda taken: state.z, control=control, key=key)
+        return after, log_weight
+
+    def take_in(
+        self,
+        state: AlternatorState,
+        x: Array,
+        observed: Array,
+        law: Distribution,
+        otn: Any,
+        kept: Callable[[Array], Array],
+        *,
+        control: Array,
+        key: Array,
+    ) -> AlternatorState:
+        """The state after a row whose law was `law`: `kept` is what stands of the latent, given what g is shown."""
         if self.gap == "draw":
             x, observed = complete(law, x, observed, draw_key(key, state.step)), jnp.ones_like(observed)
         past = state.past.take(x, observed, self.scaling)
         taken = self.ftn_input(past, observed, control)
-        g, ftn = self.ftn.step(taken, state.ftn, dt=dt)
-        window = None if state.window is None else state.window.take(self.columns(taken))
+        g, ftn = self.ftn.step(taken, state.ftn, dt=self.layer_dt(state.past.elapsed))
+        held = state.z if self.alpha.drawn else self.columns(taken)
+        window = None if state.window is None else state.window.take(held)
         a, carry = self.gains(state.step, window)
         updated = AlternatorState(
-            z=jnp.sqrt(a) * g + carry * state.z,
+            z=jnp.sqrt(a) * g + carry * kept(taken),
             spread=jnp.full_like(state.spread, self.sigma_z),
             past=past,
             ftn=ftn,
@@ -217,19 +236,17 @@ class Alternator(ChainModel, Reader):
             window=window,
         )
         after = where_tree(observed.any(), updated, state)
-        return eqx.tree_at(lambda s: s.step, after, state.step + 1), log_weight
+        return eqx.tree_at(lambda s: s.step, after, state.step + 1)
 
     def unroll(self, seq: Sequence, *, key: Array, state=None, keep=None):
-        """One call of g, one linear scan, one call of f; with `gap="draw"` the plain loop."""
+        """One call of g, one linear scan, one call of f; the plain loop where a row waits for draws."""
         check_sequence(self, seq)
-        if self.gap == "draw":
+        if self.sequential:
             return scan_unroll(self, seq, key=key, state=state, keep=keep)
         start = self.init(key=key) if state is None else state
         trace = run(self, seq, start, key, keep)
         log_weights = observed_log_prob(self.emission(trace.params), seq.x, trace.rows.observed)
-        if self.scaling is not None:
-            log_weights = jnp.where(self.scaling.warmed(trace.rows.before.scale), log_weights, 0.0)
-        return trace.params, log_weights, gather(trace, keep)
+        return trace.params, counted_weight(log_weights, trace.rows.before, self.scaling), gather(trace, keep)
 
     def rollout(self, state: AlternatorState, horizon: int, *, controls: Array, dts: Array, key: Array) -> Array:
         """One path: the OTN emits, the FTN takes its own emission in."""
@@ -239,14 +256,17 @@ class Alternator(ChainModel, Reader):
     def loss(self, seq: Sequence, *, key: Array) -> Array:
         """Negative one-sample evidence bound per counted entry."""
         _, log_weights, _ = self.unroll(seq, key=key)
-        return -log_weights.sum() / jnp.maximum(counted(seq, self.context).sum(), 1)
+        return -per_entry(log_weights.sum(), seq, self.context)
 
     def filter(self, seq: Sequence, *, key: Array, state=None) -> tuple[Array, Array]:
         """Closed-form mean and variance of z_t given x_{1:t} (alternators.md, section 1: m_t, v_t).
 
-        With `gap="draw"` the moments are those of one imputed path.
+        With `gap="draw"` the moments are those of one imputed path; with an alpha over latents they are estimated
+        without bias from 16 paths, for z is not Gaussian then.
         """
         check_sequence(self, seq)
+        if self.alpha.drawn:
+            return drawn_moments(self, seq, key, state, PATHS)
         start = self.init(key=key) if state is None else state
         if self.gap == "draw":
             seq = fill_by_draws(self, seq, start, key)
@@ -278,6 +298,11 @@ class Alternator(ChainModel, Reader):
         changed = copy.copy(self)
         object.__setattr__(changed, "gap", gap)
         return changed
+
+    @property
+    def sequential(self) -> bool:
+        """Whether a row waits for draws: of what is missing before it, or of the latent."""
+        return self.gap == "draw" or self.alpha.drawn
 
     # The pieces that the step and the parallel form share.
 
@@ -317,4 +342,4 @@ class Alternator(ChainModel, Reader):
 
     def law(self, raw: Array, past: Past) -> dict[str, Array]:
         """Parameters of the emission in data units from the OTN's output."""
-        return law(raw, past, self.noise, self.residual, self.scaling, self.operator)
+        return self.noise.params(raw, past, self.residual, self.scaling, self.operator)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from alternax.core.model import latent_key, scan_unroll
+from alternax.core.model import latent_key
 from alternax.core.sequence import Sequence
 from alternax.models.alternator.state import AlternatorState
 from alternax.models.alternator.vendi import Window
@@ -34,10 +34,11 @@ class Encoded(eqx.Module):
     """An observed sequence as the recurrence takes it in: everything that comes before a draw of z.
 
     Between rows z is multiplied by `flow` and gains noise of variance `diffusion`; a row takes it to carry z + drive
-    (rows with nothing observed only let it flow, padding does nothing).
+    (rows with nothing observed only let it flow, padding does nothing). `taken` is what the FTN is shown of every row.
     """
 
     rows: PastRows
+    taken: Array
     carry: Array
     drive: Array
     flow: Array
@@ -59,7 +60,7 @@ def encode(model: "Alternator", seq: Sequence, start: AlternatorState, keep: Arr
     drive = jnp.where(seen, jnp.sqrt(a) * g, 0.0)
     carry = jnp.where(seen, jnp.broadcast_to(carry, g.shape), 1.0)
     diffusion = model.diffusion(rows.dt) if model.noisy_flow else None
-    return Encoded(rows, carry, drive, model.flow(rows.dt).astype(g.dtype), diffusion, ftn, window)
+    return Encoded(rows, taken, carry, drive, model.flow(rows.dt).astype(g.dtype), diffusion, ftn, window)
 
 
 def run(
@@ -80,10 +81,7 @@ def run(
     """
     code = encode(model, seq, start, keep) if encoded is None else encoded
     rows = code.rows
-    spread, spread_before = undrawn_spread(model, rows, start)
-    shape, dtype = (model.latent_dim,), code.drive.dtype
-    noise = jax.vmap(lambda step: jax.random.normal(latent_key(key, step), shape, dtype))(rows.step)
-    drawn = flowed_spread(code.flow, code.diffusion, spread_before) * noise
+    spread, drawn = draw_noise(model, code, start, key)
     driven = jnp.where(rows.valid[:, None], code.carry * drawn + code.drive, 0.0)
     z = linear_scan(code.carry * code.flow, driven, start.z, resets=rows.resets)
     z_before = code.flow * row_before(z, start.z, rows.resets) + drawn
@@ -94,6 +92,14 @@ def run(
         start.otn, valid=rows.seen, resets=rows.resets, dt=model.layer_dt(rows.before.elapsed), keep=keep,
     )  # fmt: skip
     return Trace(model.law(raw, rows.before), rows, z, spread, code.ftn, otn, code.window)
+
+
+def draw_noise(model: "Alternator", code: Encoded, start: AlternatorState, key: Array) -> tuple[Array, Array]:
+    """Standard deviation of the noise pending after every row, and what is drawn of it before every row."""
+    after, before = undrawn_spread(model, code.rows, start)
+    shape, dtype = (model.latent_dim,), code.drive.dtype
+    noise = jax.vmap(lambda step: jax.random.normal(latent_key(key, step), shape, dtype))(code.rows.step)
+    return after, flowed_spread(code.flow, code.diffusion, before) * noise
 
 
 def gather(trace: Trace, keep: Array | None) -> AlternatorState:
@@ -129,14 +135,6 @@ def flowed_spread(flow: Array, diffusion: Array | None, spread: Array) -> Array:
     variance = flow**2 * spread[..., None] ** 2 + diffusion
     some = variance > 0.0
     return jnp.where(some, jnp.sqrt(jnp.where(some, variance, 1.0)), 0.0)
-
-
-def fill_by_draws(model: "Alternator", seq: Sequence, start: AlternatorState, key: Array) -> Sequence:
-    """The sequence completed by the OTN's own draws, the rule of `gap="draw"`."""
-    _, _, states = scan_unroll(model, seq, key=key, state=start, keep=jnp.arange(seq.length))
-    filled = jnp.where(seq.observed, seq.x, states.past.last)
-    everything = jnp.broadcast_to(seq.valid[:, None], seq.observed.shape)
-    return eqx.tree_at(lambda s: (s.x, s.observed), seq, (filled, everything))
 
 
 def undrawn_spread(model: "Alternator", rows: PastRows, start: AlternatorState) -> tuple[Array, Array]:

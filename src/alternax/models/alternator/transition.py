@@ -18,7 +18,7 @@ from alternax.core.emission import observed_log_prob
 from alternax.core.errors import InputError
 from alternax.core.model import where_tree
 from alternax.core.sequence import Sequence
-from alternax.models.alternator.parallel import encode, flowed_spread
+from alternax.models.alternator.parallel import Encoded, encode, flowed_spread
 from alternax.models.checks import check_sequence
 from alternax.nets.body import Pointwise
 from alternax.nets.noise import Noise
@@ -75,19 +75,15 @@ class AlternatorChain(LatentChain):
         return step.given.carry * u + step.given.drive
 
 
-def alternator_chain(model: "Alternator", seq: Sequence, key: Array) -> AlternatorChain:
-    """One batched call of g; nothing of z.
+def alternator_chain(model: "Alternator", seq: Sequence, key: Array, encoded: Encoded | None = None) -> AlternatorChain:
+    """One batched call of g, unless it is given `encoded`; nothing of z.
 
     Raises:
-        InputError: If missing entries are the model's own draws, on which the latent depends then.
+        InputError: If the latent depends on draws of what is missing, or its jumps on those of its past.
     """
     check_sequence(model, seq)
-    if model.gap == "draw":
-        raise InputError(
-            "with gap='draw' the latent depends on draws of what is missing as well: use the same networks with "
-            "fitted.with_model(fitted.model.with_gap('hold'))."
-        )
-    code = encode(model, seq, model.init(key=key))
+    check_chained(model)
+    code = encode(model, seq, model.init(key=key)) if encoded is None else encoded
     rows, counted = code.rows, code.rows.observed
     if model.scaling is not None:
         counted = counted & model.scaling.warmed(rows.before.scale)[:, None]
@@ -103,9 +99,23 @@ def alternator_chain(model: "Alternator", seq: Sequence, key: Array) -> Alternat
     return AlternatorChain(steps, first, model, chain_kind(model) == "linear")
 
 
+def check_chained(model: "Alternator") -> None:
+    """Refuse a model whose latent is no chain."""
+    if model.gap == "draw":
+        raise InputError(
+            "with gap='draw' the latent depends on draws of what is missing as well: use the same networks with "
+            "fitted.with_model(fitted.model.with_gap('hold'))."
+        )
+    if model.alpha.drawn:
+        raise InputError(
+            "with an alpha over latents a jump of the latent depends on those before it, for which there is neither "
+            "smoothing nor a filter other than method='encoder': train a model with alpha=ax.Vendi(over='rows')."
+        )
+
+
 def chain_kind(model: "Alternator") -> str | None:
     """See `ChainModel.chain_kind`."""
-    if model.gap == "draw":
+    if model.sequential:
         return None
     if not isinstance(model.otn, Pointwise):
         return "path" if jax.tree.leaves(model.otn.init_state()) else "markov"

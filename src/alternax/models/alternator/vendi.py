@@ -3,8 +3,8 @@
     a_t = (1 - sigma_z^2) sigmoid(weight VS_t + bias),    VS_t the Vendi score of the last `window` rows taken in
 
 `weight` and `bias` are learned and shared by all series: weight < 0 makes a model that trusts its past where the rows
-vary much (noise), weight > 0 one that takes varied rows in. The score is over observed rows, not over draws of z, so
-that the latent recurrence stays linear given x.
+vary much (noise), weight > 0 one that takes varied rows in. Over observed rows the latent recurrence stays linear given
+x; over latents, the draws of z before the last jumps, it is walked through.
 """
 
 import math
@@ -34,9 +34,11 @@ class Vendi(eqx.Module):
         length_scale: Of "rbf", in scaled units of one column.
         base: What alpha is before it follows the score: "learned", one scalar with one weight (the paper), or
             "multiscale", a bias and a weight of its own for every latent dimension, log-spaced at the start.
+        over: "rows" (those observed; parallel over time) or "latents" (z before each of the last jumps; sequential,
+            and z is no longer Gaussian given the rows).
 
     Raises:
-        InputError: a window below 2, an order not above 0, an unknown kernel, a length scale not above 0.
+        InputError: a window below 2, an order not above 0, an unknown kernel, base or over, a length scale not above 0.
 
     Example:
         >>> model = Alternator(3, latent_dim=8, alpha=Vendi(window=10), key=jax.random.key(0))
@@ -47,6 +49,7 @@ class Vendi(eqx.Module):
     kernel: Literal["rbf", "cosine"] = eqx.field(static=True)
     length_scale: float = eqx.field(static=True)
     base: Literal["learned", "multiscale"] = eqx.field(static=True)
+    over: Literal["rows", "latents"] = eqx.field(static=True, default="rows")
 
     def __init__(
         self,
@@ -55,21 +58,24 @@ class Vendi(eqx.Module):
         kernel: Literal["rbf", "cosine"] = "rbf",
         length_scale: float = 1.0,
         base: Literal["learned", "multiscale"] = "multiscale",
+        over: Literal["rows", "latents"] = "rows",
     ):
         self.window, self.order, self.kernel, self.length_scale, self.base = window, order, kernel, length_scale, base
+        self.over = over
         check_counts(2, window=self.window)
         check_order(self.order)
         check_choice("kernel", self.kernel, ("rbf", "cosine"))
         check_choice("base", self.base, ("learned", "multiscale"))
+        check_choice("over", self.over, ("rows", "latents"))
         if not 0 < self.length_scale < math.inf:
             raise InputError(f"length_scale must be above 0 and finite; found {self.length_scale!r}.")
 
 
 class Window(eqx.Module):
-    """The last rows taken in, the newest last; rows not there are zero.
+    """The last rows taken in, or latents that took one in, the newest last; those not there are zero.
 
     Args:
-        rows: Rows as the FTN sees them, completed and scaled.
+        rows: Rows as the FTN sees them, completed and scaled; or latents.
         count: How many there are.
     """
 
@@ -99,6 +105,11 @@ class VendiAlpha(eqx.Module):
         self.spec, self.bound = spec, 1.0 - sigma_z**2
         self.bias = start_logit(spec.base, latent_dim, self.bound)
         self.weight = jnp.zeros_like(self.bias)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether alpha waits for draws of the latent."""
+        return self.spec.over == "latents"
 
     def __call__(self, step: Int[Array, "*rows"], window: Window) -> Float[Array, "*rows any_latent"]:
         """a of rows whose windows, themselves included, are given; the last axis has length 1 or latent_dim."""

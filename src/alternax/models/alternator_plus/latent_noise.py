@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from alternax.layers.rowwise import linear
+
 KINDS = ("affine", "mlp")
 
 
@@ -49,7 +51,7 @@ class LatentNoise(eqx.Module):
 
     def shown(self, rows: Float[Array, "*rows row_dim"]) -> Float[Array, "*rows width"]:
         """The part of the first layer that sees rows."""
-        return _applied(self.of_row, rows)
+        return linear(self.of_row, rows)
 
     def __call__(
         self, z: Float[Array, "*rows latent_dim"], shown: Float[Array, "*rows width"]
@@ -57,7 +59,7 @@ class LatentNoise(eqx.Module):
         """The noise, given the state before a row and what is `shown` of the row."""
         hidden = z @ self.of_state.weight.T + shown
         for layer in self.later:
-            hidden = _applied(layer, jax.nn.gelu(hidden))
+            hidden = linear(layer, jax.nn.gelu(hidden))
         return hidden
 
     def slopes(
@@ -67,7 +69,7 @@ class LatentNoise(eqx.Module):
         hidden, found = z @ self.of_state.weight.T + shown, []
         for layer in self.later:
             value, slope = jax.jvp(jax.nn.gelu, (hidden,), (jnp.ones_like(hidden),))
-            hidden = _applied(layer, value)
+            hidden = linear(layer, value)
             found.append(slope)
         return tuple(found)
 
@@ -78,9 +80,3 @@ class LatentNoise(eqx.Module):
         for layer, slope in zip(reversed(self.later), reversed(slopes), strict=True):
             cotangent = slope * (cotangent @ layer.weight)
         return cotangent @ self.of_state.weight
-
-
-def _applied(layer: eqx.nn.Linear, rows: Array) -> Array:
-    """Row vectors times the transposed weight: under a further `vmap` twice as fast as one vector after another."""
-    assert layer.bias is not None
-    return rows @ layer.weight.T + layer.bias

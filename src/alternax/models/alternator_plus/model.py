@@ -17,11 +17,12 @@ import numpy as np
 from jaxtyping import Array
 from numpyro.distributions import Distribution
 
-from alternax.core.emission import complete, observed_log_prob
+from alternax.core.emission import observed_log_prob
 from alternax.core.errors import InputError
-from alternax.core.model import ChainModel, Reader, counted, draw_key, sample_rollout, scan_unroll, where_tree
+from alternax.core.model import ChainModel, Reader, per_entry, sample_rollout, scan_unroll
 from alternax.core.sequence import Sequence
 from alternax.models.alternator.alpha import Alpha
+from alternax.models.alternator.drawn import drawn_moments
 from alternax.models.alternator.model import Alternator
 from alternax.models.alternator.parallel import gather
 from alternax.models.alternator.state import AlternatorState
@@ -35,7 +36,7 @@ from alternax.nets.body import Body, body, silence
 from alternax.nets.noise import Noise
 from alternax.nets.operator import Operator
 from alternax.nets.past import Past
-from alternax.nets.rows import TINY
+from alternax.nets.rows import TINY, counted_weight
 
 
 class AlternatorPlusPlus(ChainModel, Reader):
@@ -166,38 +167,21 @@ class AlternatorPlusPlus(ChainModel, Reader):
         self, state: AlternatorState, x: Array, observed: Array, *, control: Array, key: Array
     ) -> tuple[AlternatorState, Array]:
         """The FTN and its noise model take the row in; one with nothing observed leaves all but the clock as it was."""
-        base, dt = self.base, self.base.layer_dt(state.past.elapsed)
         params, otn = self._asked(state, control)
         law = self.emission(params)
-        log_weight = self._counted(observed_log_prob(law, x, observed), state.past)
-        if base.gap == "draw":
-            x, observed = complete(law, x, observed, draw_key(key, state.step)), jnp.ones_like(observed)
-        past = state.past.take(x, observed, base.scaling)
-        taken = base.ftn_input(past, observed, control)
-        g, ftn = base.ftn.step(taken, state.ftn, dt=dt)
-        window = None if state.window is None else state.window.take(base.columns(taken))
-        a, rest = base.gains(state.step, window)
-        updated = AlternatorState(
-            z=jnp.sqrt(a) * g + rest * self.nu(state.z, self.nu.shown(taken)),
-            spread=jnp.full_like(state.spread, base.sigma_z),
-            past=past,
-            ftn=ftn,
-            otn=otn,
-            step=state.step,
-            window=window,
-        )
-        after = where_tree(observed.any(), updated, state)
-        return eqx.tree_at(lambda s: s.step, after, state.step + 1), log_weight
+        log_weight = counted_weight(observed_log_prob(law, x, observed), state.past, self.base.scaling)
+        kept = lambda taken: self.nu(state.z, self.nu.shown(taken))  # noqa: E731
+        return self.base.take_in(state, x, observed, law, otn, kept, control=control, key=key), log_weight
 
     def unroll(self, seq: Sequence, *, key: Array, state=None, keep=None):
-        """One call of g, a loop over z, one call of f and e_psi; with `gap="draw"` the plain loop."""
+        """One call of g, a loop over z, one call of f and e_psi; the plain loop where a row waits for draws."""
         check_sequence(self, seq)
-        if self.base.gap == "draw":
+        if self.base.sequential:
             return scan_unroll(self, seq, key=key, state=state, keep=keep)
         start = self.init(key=key) if state is None else state
         trace = walk(self, seq, start, key, keep).trace
         log_weights = observed_log_prob(self.emission(trace.params), seq.x, trace.rows.observed)
-        return trace.params, self._counted(log_weights, trace.rows.before), gather(trace, keep)
+        return trace.params, counted_weight(log_weights, trace.rows.before, self.base.scaling), gather(trace, keep)
 
     def rollout(self, state: AlternatorState, horizon: int, *, controls: Array, dts: Array, key: Array) -> Array:
         """One path: the OTN emits, the FTN takes its own emission in."""
@@ -207,19 +191,15 @@ class AlternatorPlusPlus(ChainModel, Reader):
     def loss(self, seq: Sequence, *, key: Array) -> Array:
         """Negative one-sample evidence bound per counted entry; the paper's loss is `NoiseMatching`."""
         _, log_weights, _ = self.unroll(seq, key=key)
-        return -log_weights.sum() / jnp.maximum(counted(seq, self.context).sum(), 1)
+        return -per_entry(log_weights.sum(), seq, self.context)
 
     def filter(self, seq: Sequence, *, key: Array, state=None) -> tuple[Array, Array]:
         """Mean and variance of z_t given x_{1:t}, estimated from `paths` draws of the latent.
 
-        e_nu makes the law of z other than Gaussian, without a closed form: the estimates are those of the encoder's
-        law (as the Alternator's closed form is), both unbiased; the noise of the row itself is counted exactly.
+        e_nu makes the law of z other than Gaussian, without a closed form.
         """
         check_sequence(self, seq)
-        every = jnp.arange(seq.length)
-        run = jax.vmap(lambda k: self.unroll(seq, key=k, state=state, keep=every)[2])
-        states = run(jax.random.split(key, self.paths))
-        return states.z.mean(0), states.z.var(0, ddof=1) + states.spread[0, :, None] ** 2
+        return drawn_moments(self, seq, key, state, self.paths)
 
     @property
     def chain_kind(self) -> str | None:
@@ -280,8 +260,3 @@ class AlternatorPlusPlus(ChainModel, Reader):
         asked = self.base.otn_input(state.z, state.past, control)
         raw, otn = self.base.otn.step(asked, state.otn, dt=self.base.layer_dt(state.past.elapsed))
         return self.law(raw, self.observation_noise(asked), state.past, state.step), otn
-
-    def _counted(self, log_weight: Array, past: Past) -> Array:
-        """Log-weights of rows past those that set the scale of the context."""
-        scaling = self.base.scaling
-        return log_weight if scaling is None else jnp.where(scaling.warmed(past.scale), log_weight, 0.0)

@@ -7,13 +7,10 @@ small network; g is called before the loop, f and e_psi after it.
 from typing import TYPE_CHECKING
 
 import equinox as eqx
-import jax
 from jaxtyping import Array, Float
 
-from alternax.core.model import latent_key
 from alternax.core.sequence import Sequence
-from alternax.models.alternator.model import Alternator
-from alternax.models.alternator.parallel import Encoded, Trace, encode, flowed_spread, put_known, undrawn_spread
+from alternax.models.alternator.parallel import Encoded, Trace, draw_noise, encode, put_known
 from alternax.models.alternator.state import AlternatorState
 from alternax.models.alternator_plus.recurrence import Masks, Rows, latent_path
 
@@ -54,11 +51,9 @@ def walk(
     base = model.base
     code = encode(base, seq, start, keep)
     rows = code.rows
-    spread, drawn = _noise(base, code, start, key)
-    shown = model.nu.shown(base.ftn_input(rows.after, rows.observed, seq.controls))
-
-    at = Rows(code.flow, drawn, code.carry, code.drive)
-    before, z, e_nu = latent_path(model.nu, start.z, shown, at, Masks(rows.seen, rows.valid, rows.resets))
+    spread, drawn = draw_noise(base, code, start, key)
+    at, masks = Rows(code.flow, drawn, code.carry, code.drive), Masks(rows.seen, rows.valid, rows.resets)
+    before, z, e_nu = latent_path(model.nu, start.z, model.nu.shown(code.taken), at, masks)
     if known_z is not None:
         before = put_known(before, *known_z, rows.resets)
     asked = base.otn_input(before, rows.before, seq.controls)
@@ -68,11 +63,3 @@ def walk(
     e_psi = model.observation_noise(asked)
     params = model.law(raw, e_psi, rows.before, rows.step)
     return Walk(Trace(params, rows, z, spread, code.ftn, otn, code.window), code, e_psi, e_nu)
-
-
-def _noise(base: Alternator, code: Encoded, start: AlternatorState, key: Array) -> tuple[Array, Array]:
-    """Standard deviation of the noise pending after every row, and what is drawn of it before every row."""
-    after, before = undrawn_spread(base, code.rows, start)
-    shape, dtype = (base.latent_dim,), code.drive.dtype
-    noise = jax.vmap(lambda step: jax.random.normal(latent_key(key, step), shape, dtype))(code.rows.step)
-    return after, flowed_spread(code.flow, code.diffusion, before) * noise

@@ -15,9 +15,9 @@ from alternax.core.chain import LatentChain, Particle, Step
 from alternax.core.emission import observed_log_prob
 from alternax.core.model import where_tree
 from alternax.core.sequence import Sequence
-from alternax.models.alternator.transition import Given, alternator_chain, chain_kind
+from alternax.models.alternator.parallel import encode
+from alternax.models.alternator.transition import Given, alternator_chain, chain_kind, check_chained
 from alternax.models.checks import check_sequence
-from alternax.nets.past import past_rows
 
 if TYPE_CHECKING:
     from alternax.models.alternator_plus.model import AlternatorPlusPlus
@@ -68,14 +68,15 @@ def plus_chain(model: "AlternatorPlusPlus", seq: Sequence, key: Array) -> PlusCh
     """One batched call of g, and of the half of e_nu that sees rows; nothing of z.
 
     Raises:
-        InputError: If missing entries are the model's own draws, on which the latent depends then.
+        InputError: See `alternator_chain`.
     """
     check_sequence(model, seq)
+    check_chained(model.base)
     base = model.base
-    held, start = alternator_chain(base, seq, key), base.init(key=key)
-    rows = past_rows(seq, start.past, start.step, base.scaling)
-    shown = model.nu.shown(base.ftn_input(rows.after, rows.observed, seq.controls))
-    steps = eqx.tree_at(lambda s: s.given, held.steps, Shown(held.steps.given, shown, rows.step))
+    code = encode(base, seq, base.init(key=key))
+    held = alternator_chain(base, seq, key, code)
+    given = Shown(held.steps.given, model.nu.shown(code.taken), code.rows.step)
+    steps = eqx.tree_at(lambda s: s.given, held.steps, given)
     return PlusChain(steps, held.first, model, plus_kind(model) == "linear")
 
 

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 from numpyro.distributions import Distribution
 
 from alternax.core.errors import InputError
-from alternax.core.model import ModeModel, Reader, counted, sample_rollout
+from alternax.core.model import ModeModel, Reader, per_entry, sample_rollout
 from alternax.core.sequence import Sequence
 from alternax.models.alternator.model import Alternator
 from alternax.models.alternator.state import AlternatorState
@@ -147,7 +147,7 @@ class SwitchingAlternator(ModeModel, Reader):
     def loss(self, seq: Sequence, *, key: Array) -> Array:
         """Negative one-sample evidence bound per counted entry; exact over the modes."""
         _, log_weights, _ = self.unroll(seq, key=key)
-        return -log_weights.sum() / jnp.maximum(counted(seq, self.context).sum(), 1)
+        return -per_entry(log_weights.sum(), seq, self.context)
 
     def filter(self, seq: Sequence, *, key: Array, state: SwitchingState | None = None) -> tuple[Array, Array]:
         """Closed-form moments of every Alternator's latent, and the probabilities of the modes with variance 0.

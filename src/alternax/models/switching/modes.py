@@ -60,17 +60,15 @@ def smooth_modes(
         # Padding hands on what the rows behind it have told.
         return jnp.where(real, law - own_before, ratio), law
 
-    real_after = jnp.concatenate([jnp.cumsum(valid[::-1])[::-1][1:] > 0, jnp.zeros(1, bool)])
-    tied = real_after & ~_next_resets(valid, resets)
-    start = jnp.zeros_like(after[0])
+    start, tied = jnp.zeros_like(after[0]), ~_ends(valid, resets)
     return jax.lax.scan(body, start, (tied, before, after, valid), reverse=True)[1]
 
 
-def _next_resets(valid: Bool[Array, "time"], resets: Bool[Array, "time"]) -> Bool[Array, "time"]:
-    """Whether the next row that is no padding starts a new sequence."""
+def _ends(valid: Bool[Array, "time"], resets: Bool[Array, "time"]) -> Bool[Array, "time"]:
+    """Whether the sequence of a row ends there: the next row that is no padding starts another, or there is none."""
 
     def body(later, row):
         real, reset = row
         return jnp.where(real, reset, later), later
 
-    return jax.lax.scan(body, jnp.zeros((), bool), (valid, resets), reverse=True)[1]
+    return jax.lax.scan(body, jnp.ones((), bool), (valid, resets), reverse=True)[1]

@@ -1,6 +1,6 @@
 """Continuous values through a histogram: bins with a score each, or a smooth density by a few Fourier coefficients."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,12 +10,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from alternax.core.errors import InputError
-from alternax.nets.families.family import Family
+from alternax.nets.families.real import Real
 
 FLOOR = 1e-6
 
 
-class Binned(Family):
+class Binned(Real):
     """A histogram over equal bins of `[low, high]`, in units of the column, with exponential tails beyond.
 
     With `frequencies` the network puts out Fourier coefficients a_0 ... a_n instead of scores, and the probability of a
@@ -36,7 +36,6 @@ class Binned(Family):
     low: float = eqx.field(static=True)
     high: float = eqx.field(static=True)
     frequencies: int | None = eqx.field(static=True)
-    kinds: ClassVar[tuple[str, ...]] = ("real", "positive")
 
     def __init__(self, bins: int = 64, low: float = -4.0, high: float = 4.0, frequencies: int | None = 12):
         if not isinstance(bins, int) or bins < 3:
@@ -51,10 +50,6 @@ class Binned(Family):
     def width(self) -> int:
         """A score for every bin, or the two parts of every coefficient."""
         return self.bins if self.frequencies is None else 2 * (self.frequencies + 1)
-
-    def shown(self, x: Array, location: Array, gain: Array) -> Array:
-        """In units of the column."""
-        return ((x - location) / gain)[..., None]
 
     def law(self, raw: Array, base: Array, location: Array, gain: Array) -> dist.Distribution:
         """See `Family.law`."""

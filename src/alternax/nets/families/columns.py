@@ -81,14 +81,19 @@ class ColumnLaws(eqx.Module):
         """Whether draws are differentiable in what the network puts out."""
         return all(family.smooth for family in self.families)
 
-    def shown(self, past: Past, scaling: ContextScale | None) -> Float[Array, "*rows shown"]:
+    def shown(self, past: Past, scaling: ContextScale | None, operator: None = None) -> Float[Array, "*rows shown"]:
         """The last values, column by column within each family."""
         location, gain = self._units(past, scaling)
         pieces = [family.shown(past.last[..., at], location[..., at], gain[..., at]) for family, at in self._groups()]
         return jnp.concatenate([piece.reshape(*piece.shape[:-2], -1) for piece in pieces], axis=-1)
 
     def params(
-        self, raw: Float[Array, "*rows asked"], past: Past, residual: Residual, scaling: ContextScale | None
+        self,
+        raw: Float[Array, "*rows asked"],
+        past: Past,
+        residual: Residual,
+        scaling: ContextScale | None,
+        operator: None = None,
     ) -> dict[str, Float[Array, "*rows any"]]:
         """What `emission` needs, from a network's output and the past of the row."""
         location, gain = self._units(past, scaling)

@@ -17,10 +17,19 @@ START_SCALE = 0.3
 LEAST_FREEDOM, START_FREEDOM = 2.0, 10.0
 
 
-class Normal(Family):
-    """N(location + gain m, (gain s)^2), s > 0: a mean and a standard deviation from the network."""
+class Real(Family):
+    """A family of real columns, which are shown in units of their spread."""
 
     kinds: ClassVar[tuple[str, ...]] = ("real", "positive")
+
+    def shown(self, x: Array, location: Array, gain: Array) -> Array:
+        """In units of the column."""
+        return ((x - location) / gain)[..., None]
+
+
+class Normal(Real):
+    """N(location + gain m, (gain s)^2), s > 0: a mean and a standard deviation from the network."""
+
     persistent: ClassVar[bool] = True
     smooth: ClassVar[bool] = True
 
@@ -28,10 +37,6 @@ class Normal(Family):
     def width(self) -> int:
         """Mean and scale."""
         return 2
-
-    def shown(self, x: Array, location: Array, gain: Array) -> Array:
-        """In units of the column."""
-        return ((x - location) / gain)[..., None]
 
     def law(self, raw: Array, base: Array, location: Array, gain: Array) -> dist.Distribution:
         """See `Family.law`."""
@@ -75,7 +80,7 @@ class LogNormal(Family):
         return dist.LogNormal(jnp.log(gain) + raw[..., 0] + base, positive(raw[..., 1]))
 
 
-class Mixture(Family):
+class Mixture(Real):
     """A mixture of Normals: several values are likely, or the law is skew.
 
     Args:
@@ -83,7 +88,6 @@ class Mixture(Family):
     """
 
     components: int = eqx.field(static=True)
-    kinds: ClassVar[tuple[str, ...]] = ("real", "positive")
     persistent: ClassVar[bool] = True
 
     def __init__(self, components: int = 3):
@@ -95,10 +99,6 @@ class Mixture(Family):
     def width(self) -> int:
         """A weight, a mean and a scale for every component."""
         return 3 * self.components
-
-    def shown(self, x: Array, location: Array, gain: Array) -> Array:
-        """In units of the column."""
-        return ((x - location) / gain)[..., None]
 
     def law(self, raw: Array, base: Array, location: Array, gain: Array) -> dist.Distribution:
         """See `Family.law`; the means start apart, one standard deviation over all, else none would ever part."""

@@ -6,10 +6,10 @@ It is given the state alone. The last field enters only where asked for, by conn
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from alternax.core.layer import LayerState
-from alternax.nets.body import Body, Gate, check_width
+from alternax.layers.rowwise import linear
+from alternax.nets.body import Gate, Memoryless
 from alternax.nets.body_maker import RowLayout
 from alternax.nets.grids.channels import everywhere, gathered, laid_out, sea
 from alternax.nets.grids.grid import Grid
@@ -17,7 +17,7 @@ from alternax.nets.grids.level import Convolution, Level
 from alternax.nets.grids.pyramid import Ascent, Descent, Maps
 
 
-class GridPredictor(Body):
+class GridPredictor(Memoryless):
     """Every row by itself, `[state, ages, shown if skip, controls]` to what is asked; the state of the body is `()`.
 
     Attributes:
@@ -103,23 +103,8 @@ class GridPredictor(Body):
         """Where `skip` was asked for."""
         return self.shown is not None
 
-    def init_state(self) -> LayerState:
-        """Nothing is carried."""
-        return ()
-
-    def __call__(
-        self,
-        x: Float[Array, "time in_dim"],
-        state: LayerState | None = None,
-        *,
-        valid: Bool[Array, "time"] | None = None,
-        resets: Bool[Array, "time"] | None = None,
-        dt: Float[Array, "time"] | None = None,
-        keep: Int[Array, "kept"] | None = None,
-        key: PRNGKeyArray | None = None,
-    ) -> tuple[Float[Array, "time out_dim"], LayerState]:
-        """See `Body`; only `x` matters."""
-        check_width(self, x, 2)
+    def rows(self, x: Float[Array, "time in_dim"]) -> Float[Array, "time out_dim"]:
+        """From the latent up to every cell."""
         sizes = self.state_dim, self.grid.obs_dim, 0 if self.shown is None else self.shown.obs_dim
         z, ages, shown, controls = jnp.split(self.gate(x), [sum(sizes[: i + 1]) for i in range(3)], -1)
         given = {index: [field] for index, field in self._from_state(z, controls).items()}
@@ -127,25 +112,13 @@ class GridPredictor(Body):
             given.setdefault(index, []).append(field)
         given.setdefault(0, []).extend([laid_out(self.grid, ages), sea(self.grid, x)])
         end = jax.nn.gelu(self.ascent(given, self.levels))
-        return gathered(self.asked, jnp.vectorize(self.out, signature="(i)->(o)")(end)), ()
-
-    def step(
-        self,
-        x_t: Float[Array, "in_dim"],
-        state: LayerState,
-        *,
-        dt: Scalar | None = None,
-        key: PRNGKeyArray | None = None,
-    ) -> tuple[Float[Array, "out_dim"], LayerState]:
-        """See `Body`."""
-        check_width(self, x_t, 1)
-        return self(x_t[None])[0][0], ()
+        return gathered(self.asked, linear(self.out, end))
 
     def _from_state(self, z: Float[Array, "time state_dim"], controls: Float[Array, "time control_dim"]) -> Maps:
         """What the latent says on the levels it reaches by itself."""
         if self.dense is not None:
             assert self.bottom is not None
-            vector = jax.vmap(self.dense)(jnp.concatenate([z, controls], -1))
+            vector = linear(self.dense, jnp.concatenate([z, controls], -1))
             return {len(self.levels) - 1: laid_out(self.bottom, vector)}
         assert self.latent is not None
         assert self.lift is not None

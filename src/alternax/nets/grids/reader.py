@@ -3,10 +3,10 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from alternax.core.layer import LayerState
-from alternax.nets.body import Body, Gate, check_width
+from alternax.layers.rowwise import linear
+from alternax.nets.body import Gate, Memoryless
 from alternax.nets.body_maker import RowLayout
 from alternax.nets.grids.channels import everywhere, gathered, laid_out, sea
 from alternax.nets.grids.grid import Grid
@@ -14,7 +14,7 @@ from alternax.nets.grids.level import Convolution, Level
 from alternax.nets.grids.pyramid import Ascent, Descent
 
 
-class GridReader(Body):
+class GridReader(Memoryless):
     """Every row by itself, `[shown, missing, controls]` to a latent; the state is `()`.
 
     Attributes:
@@ -85,42 +85,15 @@ class GridReader(Body):
         """A reader is shown the row itself."""
         return False
 
-    def init_state(self) -> LayerState:
-        """Nothing is carried."""
-        return ()
-
-    def __call__(
-        self,
-        x: Float[Array, "time in_dim"],
-        state: LayerState | None = None,
-        *,
-        valid: Bool[Array, "time"] | None = None,
-        resets: Bool[Array, "time"] | None = None,
-        dt: Float[Array, "time"] | None = None,
-        keep: Int[Array, "kept"] | None = None,
-        key: PRNGKeyArray | None = None,
-    ) -> tuple[Float[Array, "time out_dim"], LayerState]:
-        """See `Body`; only `x` matters."""
-        check_width(self, x, 2)
+    def rows(self, x: Float[Array, "time in_dim"]) -> Float[Array, "time out_dim"]:
+        """Down the pyramid, and up to the latent."""
         maps = self.descent(self.lift(self._channels(self.gate(x)), self.levels[0]), self.levels)
         end = maps[max(maps)] if self.ascent is None else self.ascent({i: [m] for i, m in maps.items()}, self.levels)
         end = jax.nn.gelu(end)
         if self.bottom is not None:
-            return jax.vmap(self.out)(gathered(self.bottom, end)), ()
+            return linear(self.out, gathered(self.bottom, end))
         assert self.latent is not None
-        return gathered(self.latent, jnp.vectorize(self.out, signature="(i)->(o)")(end)), ()
-
-    def step(
-        self,
-        x_t: Float[Array, "in_dim"],
-        state: LayerState,
-        *,
-        dt: Scalar | None = None,
-        key: PRNGKeyArray | None = None,
-    ) -> tuple[Float[Array, "out_dim"], LayerState]:
-        """See `Body`."""
-        check_width(self, x_t, 1)
-        return self(x_t[None])[0][0], ()
+        return gathered(self.latent, linear(self.out, end))
 
     def _channels(self, x: Float[Array, "time in_dim"]) -> Float[Array, "time lat lon channels"]:
         """The input as channels of a field."""

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from alternax.core.errors import InputError
 from alternax.data.schema import Schema
 from alternax.tasks.results.bands import Bands, gaussian
+from alternax.tasks.results.levels import central, open_probabilities
 from alternax.tasks.results.moments import moments_frame, moments_xarray
 from alternax.tasks.results.reported import drop_padding, drop_series_axis
 
@@ -57,19 +57,14 @@ class Decoded:
         Raises:
             InputError: If a probability is not between 0 and 1.
         """
-        probabilities = np.asarray(q, float)
-        if not ((probabilities > 0) & (probabilities < 1)).all():
-            raise InputError(f"quantile: expected probabilities between 0 and 1, found {q}")
+        probabilities = open_probabilities(q)
         edges = gaussian(probabilities)[..., None] if self.bands is None else self.bands.at(probabilities)
         rows = (1,) * (self.mean.ndim - 1)
         return self.mean + self.std * edges.reshape(*probabilities.shape, *rows, edges.shape[-1])
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end of the central interval of probability `level`, entry by entry."""
-        if not 0 < level < 1:
-            raise InputError(f"interval: expected a level between 0 and 1, found {level}")
-        low, high = self.quantile([(1 - level) / 2, (1 + level) / 2])
-        return low, high
+        return central(self.quantile, level)
 
     def to_frame(self) -> Any:
         """A long frame: time, feature (the target), mean and std."""

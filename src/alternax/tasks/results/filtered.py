@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float
 
-from alternax.data.schema import Schema
+from alternax.tasks.results.latent import LatentMoments
 from alternax.tasks.results.moments import moments_frame, moments_xarray
-from alternax.tasks.results.reported import drop_padding, drop_series_axis
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Filtered:
+class Filtered(LatentMoments):
     """Mean and variance of the latent after every row, given the rows up to it.
 
     Attributes:
@@ -28,29 +27,8 @@ class Filtered:
             low the moments stand on few particles.
     """
 
-    mean: Float[np.ndarray, "*series time latent"]
-    var: Float[np.ndarray, "*series time latent"]
-    times: Shaped[np.ndarray, "rows time"]
-    valid: Bool[np.ndarray, "rows time"]
-    schema: Schema
-    batched: bool
-    seed: int = 0
     method: str = "encoder"
     effective: Float[np.ndarray, "rows time"] | None = None
-
-    def __post_init__(self) -> None:
-        drop_padding(self, "mean", "var")
-        drop_series_axis(self, "mean", "var", ndim=3)
-
-    @property
-    def std(self) -> np.ndarray:
-        """Standard deviation, shaped like `mean`."""
-        return np.sqrt(self.var)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the latent dimensions: `z0`, `z1`, ..."""
-        return tuple(f"z{i}" for i in range(self.mean.shape[-1]))
 
     def to_frame(self) -> Any:
         """A long frame: time, feature (`z0`, ...), mean and std."""

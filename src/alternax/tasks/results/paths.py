@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from alternax.core.errors import InputError
 from alternax.data.schema import Schema
+from alternax.tasks.results.levels import central, probabilities
 from alternax.tasks.results.reported import as_xarray
 
 
@@ -56,17 +56,11 @@ class Paths:
         Raises:
             InputError: If a probability is outside 0 to 1.
         """
-        probabilities = np.asarray(q, float)
-        if not ((probabilities >= 0) & (probabilities <= 1)).all():
-            raise InputError(f"quantile: expected probabilities between 0 and 1, found {q}")
-        return self._of(np.quantile(self.samples, probabilities, axis=0))
+        return self._of(np.quantile(self.samples, probabilities(q), axis=0))
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end of the central interval of probability `level`, entry by entry."""
-        if not 0 < level < 1:
-            raise InputError(f"interval: expected a level between 0 and 1, found {level}")
-        low, high = self.quantile([(1 - level) / 2, (1 + level) / 2])
-        return low, high
+        return central(self.quantile, level)
 
     def probabilities(self, column: str) -> dict[float, np.ndarray]:
         """Share of the samples of a column at each of its values: what to read of categories and counts.

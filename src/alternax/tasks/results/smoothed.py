@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float
 
 from alternax.core.errors import InputError
-from alternax.data.schema import Schema
 from alternax.tasks.results.bands import gaussian
+from alternax.tasks.results.latent import LatentMoments
+from alternax.tasks.results.levels import central, open_probabilities
 from alternax.tasks.results.moments import moments_xarray
 from alternax.tasks.results.reported import (
     as_xarray,
     drop_padding,
-    drop_series_axis,
     long_frame,
     named,
     series_position,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Smoothed:
+class Smoothed(LatentMoments):
     """The law of the latent after every row, given the rows before and after it.
 
     Attributes:
@@ -43,29 +43,12 @@ class Smoothed:
     """
 
     samples: Float[np.ndarray, "sample series time latent"]
-    mean: Float[np.ndarray, "*series time latent"]
-    var: Float[np.ndarray, "*series time latent"]
     effective: Float[np.ndarray, "series time"] | None
     method: str
-    times: Shaped[np.ndarray, "series time"]
-    valid: Bool[np.ndarray, "series time"]
-    schema: Schema
-    batched: bool
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        drop_padding(self, "samples", "mean", "var")
-        drop_series_axis(self, "mean", "var", ndim=3)
-
-    @property
-    def std(self) -> np.ndarray:
-        """Standard deviation, shaped like `mean`."""
-        return np.sqrt(self.var)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the latent dimensions: `z0`, `z1`, ..."""
-        return tuple(f"z{i}" for i in range(self.mean.shape[-1]))
+        super().__post_init__()
+        drop_padding(self, "samples")
 
     def quantile(self, q: float | Sequence[float]) -> np.ndarray:
         """Quantiles, entry by entry: of the normal law for method "exact", else of the draws.
@@ -76,19 +59,14 @@ class Smoothed:
         Raises:
             InputError: If a probability is not between 0 and 1.
         """
-        probabilities = np.asarray(q, float)
-        if not ((probabilities > 0) & (probabilities < 1)).all():
-            raise InputError(f"quantile: expected probabilities between 0 and 1, found {q}")
+        probabilities = open_probabilities(q)
         if self.method == "exact":
             return self.mean + self.std * gaussian(probabilities).reshape(*probabilities.shape, *(1,) * self.mean.ndim)
         return np.quantile(self.samples if self.batched else self.samples[:, 0], probabilities, axis=0)
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end of the central credible interval of probability `level`, entry by entry."""
-        if not 0 < level < 1:
-            raise InputError(f"interval: expected a level between 0 and 1, found {level}")
-        low, high = self.quantile([(1 - level) / 2, (1 + level) / 2])
-        return low, high
+        return central(self.quantile, level)
 
     def to_frame(self, *, quantiles: Sequence[float] = (0.05, 0.5, 0.95)) -> Any:
         """A long frame: time, feature (`z0`, ...), mean, std and quantiles."""
