@@ -38,6 +38,14 @@ QUICK = {
     "selective_scan": "--length 256 --width 32 --repeats 2",
     "ssd": "--length 256 --width 128 --states 16 --chunks 16 --repeats 2",
     "wmaze": "--seeds 1 --steps 20",
+    "studies/alpha": "--seeds 1 --steps 20 --alphas 1 --strengths 3 --shares 0.3",
+    "studies/binned": "--seeds 1 --share 0.05 --only Gaussian --bodies LSTM",
+    "studies/characters": "--seeds 1 --steps 20 --only LSTM",
+    "studies/decoders": "--seeds 1 --steps 20 50 --rates 3e-3 --models GRU",
+    "studies/latent_dimension": "--seeds 1 --steps 5 --dims 2",
+    "studies/long_generation": "--seeds 1 --steps 50 --rows 2000 --models Alternator",
+    "studies/lorenz_recovery": "--seeds 1 --steps 5 --only gauss",
+    "studies/sensitivity": "--seeds 1 --steps 5 --only alpha --values 2",
 }
 
 

@@ -1,6 +1,9 @@
 """One environment for all tests: CPU, no windows, no compilation cache of another run, the same examples every time."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 os.environ["MPLBACKEND"] = "Agg"
@@ -10,8 +13,18 @@ import hypothesis
 import jax
 import pytest
 
-# A cached executable of another jax or machine must never decide a test.
-jax.config.update("jax_enable_compilation_cache", False)
+# What several tests or workers compile is compiled once a run. The cache goes with the run: an executable of another
+# jax or machine must never decide a test.
+CACHE = "ALTERNAX_TEST_CACHE"
+if CACHE not in os.environ:
+    os.environ[CACHE] = tempfile.mkdtemp(prefix="alternax-tests-")
+    atexit.register(shutil.rmtree, os.environ[CACHE], ignore_errors=True)
+for name, value in {
+    "jax_compilation_cache_dir": os.environ[CACHE],
+    "jax_persistent_cache_min_compile_time_secs": 0,
+    "jax_persistent_cache_min_entry_size_bytes": -1,
+}.items():
+    jax.config.update(name, value)
 # Compiling takes far longer here than running, so optimise little.
 jax.config.update("jax_disable_most_optimizations", True)
 

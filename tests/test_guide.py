@@ -72,3 +72,10 @@ def test_a_field_round_a_continent(monkeypatch):
     assert names["grid"].periodic and names["grid"].obs_dim == 5 * 12 - 2 * 3
     ahead = names["printed"][0]
     assert ahead.sizes["lat"] == 5 and np.isfinite(ahead).sum() == 20 * 4 * names["grid"].obs_dim
+
+
+@pytest.mark.slow
+def test_mixed_rates_and_series_that_begin_at_events(monkeypatch):
+    names = run("\n".join(blocks("data.md")), monkeypatch)
+    assert names["data"].obs_dim == 2 and names["ahead"].samples.shape[1:] == (40, 3, 1)
+    assert np.isfinite(names["ahead"].samples).all()

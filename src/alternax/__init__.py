@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from alternax.fit import Classify as Classify
     from alternax.fit import CrossEntropy as CrossEntropy
     from alternax.fit import Elbo as Elbo
+    from alternax.fit import MarginalElbo as MarginalElbo
     from alternax.fit import Masked as Masked
     from alternax.fit import ModelLoss as ModelLoss
     from alternax.fit import NoiseMatching as NoiseMatching
@@ -83,6 +84,7 @@ _HOMES = {
     "Layer": "alternax.core.layer",
     "Log": "alternax.data.transforms",
     "MinMax": "alternax.data.transforms",
+    "MarginalElbo": "alternax.fit",
     "Masked": "alternax.fit",
     "Mixer": "alternax.core.layer",
     "Model": "alternax.core.model",
@@ -137,6 +139,7 @@ __all__ = [
     "LatentModel",
     "Layer",
     "Log",
+    "MarginalElbo",
     "Masked",
     "MinMax",
     "Mixer",

@@ -29,11 +29,11 @@ def compiled(name: str) -> Compiled:
     return Compiled(LAYERS[name](jax.random.key(0)))
 
 
-def draw(seed: int) -> tuple[np.ndarray, np.ndarray]:
+def draw(seed: int, length: int = LENGTH) -> tuple[np.ndarray, np.ndarray]:
     """Rows and elapsed times, some of them extreme."""
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(LENGTH, DIM)) * rng.choice([0.0, 1.0, 10.0], size=(LENGTH, 1))
-    return x.astype(np.float32), rng.choice([1e-3, 0.5, 1.0, 2.0, 1e3], size=LENGTH).astype(np.float32)
+    x = rng.normal(size=(length, DIM)) * rng.choice([0.0, 1.0, 10.0], size=(length, 1))
+    return x.astype(np.float32), rng.choice([1e-3, 0.5, 1.0, 2.0, 1e3], size=length).astype(np.float32)
 
 
 def left_aligned(rows: np.ndarray, *arrays_: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -53,6 +53,19 @@ def test_call_equals_step_by_step(name, seed, valid, resets):
     x, dt = draw(seed)
     y, states = compiled(name).run(x, valid, resets, dt)
     y_steps, states_steps = compiled(name).by_steps(x, valid, resets, dt)
+    assert_close(y, y_steps, TOLERANCE)
+    assert_close(states, states_steps, TOLERANCE)
+
+
+@pytest.mark.parametrize("length", [1, 10])
+@pytest.mark.parametrize("name", mostly_slow(LAYERS, always=("mamba2",)))
+@hypothesis.given(st.data())
+def test_call_equals_step_by_step_in_one_row_and_in_whole_chunks(name, length, data):
+    mask = arrays(bool, length)
+    x, dt = draw(data.draw(VALUES), length)
+    rows = x, data.draw(mask), data.draw(mask), dt
+    y, states = compiled(name).run(*rows, keep=np.arange(length))
+    y_steps, states_steps = compiled(name).by_steps(*rows)
     assert_close(y, y_steps, TOLERANCE)
     assert_close(states, states_steps, TOLERANCE)
 

@@ -297,3 +297,8 @@ def test_examples_in_docstrings_are_true(module):
     result = doctest.testmod(importlib.import_module(f"alternax.data.{module}"), extraglobs={"np": np})
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_a_step_that_rounding_made_is_shown_as_meant():
+    data = Sequences.from_numpy(np.zeros((9, 1)), times=0.05 * np.arange(3, 12))
+    assert "step 0.05 from 0.15 to 0.55" in repr(data) and data.schema.step != 0.05

@@ -123,7 +123,20 @@ def test_samples_that_are_infinite_where_nothing_is_known_do_not_matter():
 
 
 def test_correlation_with_a_constant_is_nan():
-    assert np.isnan(metrics.correlation(np.ones(4), np.arange(4.0)))
+    for constant in (np.ones(4), np.full(7, 0.1), np.full(7, -1e6 / 3)):
+        truth = np.arange(float(len(constant)))
+        assert np.isnan(metrics.correlation(constant, truth)) and np.isnan(metrics.r2(truth, constant))
+    assert metrics.correlation(1e6 + np.arange(4.0), np.arange(4.0)) == pytest.approx(1.0)
+
+
+def test_r2_is_the_share_of_the_variance_explained():
+    truth, prediction = GAPPY, SAMPLES[0]
+    kept = ~np.isnan(truth)
+    want = 1 - ((prediction - truth)[kept] ** 2).mean() / truth[kept].var()
+    assert metrics.r2(prediction, truth) == pytest.approx(want)
+    column = [1 - ((prediction - TRUTH)[..., i] ** 2).mean() / TRUTH[..., i].var() for i in range(TRUTH.shape[-1])]
+    np.testing.assert_allclose(metrics.r2(prediction, TRUTH, axis=tuple(range(TRUTH.ndim - 1))), column)
+    assert metrics.r2(np.full(3, 2.0), np.array([1.0, 2.0, 3.0])) == 0.0
 
 
 @pytest.mark.parametrize("score", [metrics.crps, metrics.energy_score, metrics.spread_skill_ratio, metrics.coverage])
@@ -140,7 +153,7 @@ def test_ensemble_scores_refuse_what_they_cannot_score(score):
         score(broken, TRUTH)
 
 
-@pytest.mark.parametrize("score", [metrics.rmse, metrics.mae, metrics.correlation])
+@pytest.mark.parametrize("score", [metrics.rmse, metrics.mae, metrics.r2, metrics.correlation])
 def test_point_scores_refuse_what_they_cannot_score(score):
     with pytest.raises(InputError, match=r"prediction must have the shape of the truth"):
         score(SAMPLES, TRUTH)

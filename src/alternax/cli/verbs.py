@@ -134,7 +134,7 @@ def info(run: Path) -> None:
         f"covariates {', '.join(schema.covariates) or 'none'}",
         f"controls   {', '.join((*schema.controls, *schema.calendar)) or 'none'}",
         f"series     {len(schema.ids)}",
-        f"step       {schema.step}",
+        f"step       {schema.step_name}",
         f"training   {_training(fitted)}",
     )
     typer.echo("\n".join(lines))

@@ -63,6 +63,11 @@ class Schema:
         covariates = set(self.covariates)
         return tuple(name for name in self.values if name not in covariates)
 
+    @property
+    def step_name(self) -> str:
+        """The usual step in words."""
+        return f"{self.step:g}" if isinstance(self.step, float) else str(self.step)
+
     def positions(self, columns: Sequence[str]) -> list[int]:
         """Where these columns stand in x; an unknown one is an error."""
         index = {name: i for i, name in enumerate(self.values)}

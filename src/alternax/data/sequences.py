@@ -243,7 +243,7 @@ class Sequences:
         missing = 100 * (1 - self.observed[self.valid].mean()) if present.size else 0.0
         return (
             f"Sequences({self.series} series of {rows} rows, columns {listed(self.schema.values)}, "
-            f"step {self.schema.step}{span}, {missing:.1f} % missing)"
+            f"step {self.schema.step_name}{span}, {missing:.1f} % missing)"
         )
 
     def all_controls(self) -> Float[np.ndarray, "series time control_dim"]:

@@ -1,6 +1,7 @@
 """Training: `fit` and the objectives it minimises."""
 
 from alternax.fit.fit import fit
+from alternax.fit.marginal_elbo import MarginalElbo
 from alternax.fit.noise_matching import NoiseMatching
 from alternax.fit.objectives import (
     Classify,
@@ -17,6 +18,7 @@ __all__ = [
     "Classify",
     "CrossEntropy",
     "Elbo",
+    "MarginalElbo",
     "Masked",
     "ModelLoss",
     "NoiseMatching",

@@ -4,6 +4,8 @@ import numpy as np
 
 from alternax.metrics.entries import Axis, mean_over, paired
 
+ROUNDING = 1e-14
+
 
 def correlation(prediction: np.ndarray, truth: np.ndarray, *, axis: Axis = None) -> np.ndarray | float:
     """Pearson correlation over the scored entries along `axis`, `cov(p, y) / (sd(p) sd(y))`.
@@ -20,11 +22,17 @@ def correlation(prediction: np.ndarray, truth: np.ndarray, *, axis: Axis = None)
         InputError: If shapes differ, all truth is missing, or a scored prediction is not finite.
     """
     prediction, truth, scored = paired(prediction, truth)
-    p, y = _deviation(prediction, scored, axis), _deviation(truth, scored, axis)
-    covariance, power_p, power_y = (mean_over(v, scored, axis) for v in (p * y, p**2, y**2))
-    scale = np.sqrt(power_p) * np.sqrt(power_y)
-    ratio = np.divide(covariance, scale, out=np.full(np.shape(scale), np.nan), where=scale > 0)
+    (p, spread_p), (y, spread_y) = (spread(values, scored, axis) for values in (prediction, truth))
+    scale = spread_p * spread_y
+    ratio = np.divide(mean_over(p * y, scored, axis), scale, out=np.full(np.shape(scale), np.nan), where=scale > 0)
     return float(ratio) if ratio.ndim == 0 else ratio
+
+
+def spread(values: np.ndarray, scored: np.ndarray, axis: Axis) -> tuple[np.ndarray, np.ndarray]:
+    """Deviations from the mean along `axis`, and their root mean square: 0 where only rounding makes them vary."""
+    centred = _deviation(values, scored, axis)
+    deviation, size = (np.sqrt(mean_over(v**2, scored, axis)) for v in (centred, np.where(scored, values, 0.0)))
+    return centred, np.where(deviation > ROUNDING * size, deviation, 0.0)
 
 
 def _deviation(values: np.ndarray, scored: np.ndarray, axis: Axis) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from alternax.metrics.correlation import spread
 from alternax.metrics.entries import Axis, mean_over, paired
 
 
@@ -35,3 +36,20 @@ def mae(prediction: np.ndarray, truth: np.ndarray, *, axis: Axis = None) -> np.n
     """
     prediction, truth, scored = paired(prediction, truth)
     return mean_over(np.abs(prediction - truth), scored, axis)
+
+
+def r2(prediction: np.ndarray, truth: np.ndarray, *, axis: Axis = None) -> np.ndarray | float:
+    """Share of the variance explained, `1 - mean((prediction - truth)^2) / var(truth)`; arguments as for `rmse`.
+
+    1 at best, 0 for the mean of the scored truth, and below for worse. NaN where the truth of a slice does not vary.
+
+    Example:
+        >>> r2(np.array([1.0, 2.0, 2.0]), np.array([1.0, 2.0, 3.0]))
+        0.5
+    """
+    prediction, truth, scored = paired(prediction, truth)
+    error = np.asarray(mean_over((prediction - truth) ** 2, scored, axis))
+    deviation = np.asarray(spread(truth, scored, axis)[1])
+    some = deviation > 0
+    share = np.where(some, 1.0 - error / np.where(some, deviation, 1.0) ** 2, np.nan)
+    return float(share) if share.ndim == 0 else share

@@ -49,7 +49,7 @@ def facts(fitted: Fitted, data: Sequences) -> list[tuple[str, str]]:
     found = [
         ("series", f"{data.series}" + (f": {some(schema.ids)}" if data.series > 1 else "")),
         ("rows of a series", rows),
-        ("time", f"{stamp(present.min(), schema)} to {stamp(present.max(), schema)}, step {schema.step}"),
+        ("time", f"{stamp(present.min(), schema)} to {stamp(present.max(), schema)}, step {schema.step_name}"),
         ("columns", f"{len(schema.values)}: {some(schema.values)}"),
         ("missing", f"{percent(1 - data.observed[data.valid].mean())} of {data.valid.sum() * data.obs_dim:,} values"),
         ("seen in training", f"{seen:,} of {data.valid.sum():,} rows (those up to the end of the training data)"),

@@ -83,7 +83,8 @@ class Alternator(ChainModel, Reader):
         context: Scale every series causally by its first `context` rows; None leaves scaling to the data's transform.
         gap: "hold" (missing rows leave the state untouched; parallel) or "draw" (missing entries are the OTN's own
             draws, the paper's rule; sequential).
-        decode: "latent" (targets are the first coordinates of z) or "head" (an MLP reads them off z).
+        decode: "latent" (targets are the first coordinates of z, each with one memory: give alpha a number, since those
+            of "multiscale" start far apart) or "head" (an MLP reads them off z).
         target_noise: "learned" (one standard deviation a decoded target) or "state" (an MLP reads them off z).
         key: Key of the initial weights.
 
