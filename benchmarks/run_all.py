@@ -42,9 +42,11 @@ QUICK = {
     "studies/binned": "--seeds 1 --share 0.05 --only Gaussian --bodies LSTM",
     "studies/characters": "--seeds 1 --steps 20 --only LSTM",
     "studies/decoders": "--seeds 1 --steps 20 50 --rates 3e-3 --models GRU",
+    "studies/forecasters": "--seeds 1 --steps 20 --models VRNN",
     "studies/latent_dimension": "--seeds 1 --steps 5 --dims 2",
     "studies/long_generation": "--seeds 1 --steps 50 --rows 2000 --models Alternator",
     "studies/lorenz_recovery": "--seeds 1 --steps 5 --only gauss",
+    "studies/objectives": "--quick --seeds 1 --steps 50",
     "studies/sensitivity": "--seeds 1 --steps 5 --only alpha --values 2",
 }
 
