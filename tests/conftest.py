@@ -3,7 +3,9 @@
 import atexit
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from pathlib import Path
 
 os.environ["MPLBACKEND"] = "Agg"
@@ -27,6 +29,10 @@ for name, value in {
     jax.config.update(name, value)
 # Compiling takes far longer here than running, so optimise little.
 jax.config.update("jax_disable_most_optimizations", True)
+
+# A run in the background inherits that Ctrl-C is ignored; the tests of an interrupted training send it to themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
 
