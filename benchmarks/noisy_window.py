@@ -14,6 +14,7 @@ import time
 
 import jax
 import numpy as np
+from lagged import lagged
 from setting import machine, write_table
 
 import alternax as ax
@@ -47,15 +48,12 @@ def errors(decoded: np.ndarray, sine: np.ndarray, burst: np.ndarray) -> tuple[fl
 def ridge(train: tuple, test: tuple) -> tuple[float, float]:
     """The sine from the last 10 rows."""
 
-    def lagged(x):
-        past = [np.concatenate([np.zeros_like(x[:, :lag]), x[:, : ROWS - lag]], 1) for lag in range(10)]
-        return np.concatenate([*past, np.ones_like(x[..., :1])], 2)
-
-    design, target = lagged(train[0]).reshape(TRAIN * ROWS, -1), train[1].reshape(-1, 1)
+    rows = lambda x: np.concatenate([lagged(x, 10), np.ones_like(x[..., :1])], 2)  # noqa: E731
+    design, target = rows(train[0]).reshape(TRAIN * ROWS, -1), train[1].reshape(-1, 1)
     found = []
     for penalty in (1.0, 10.0, 100.0, 1e3, 1e4):
         weight = np.linalg.solve(design.T @ design + penalty * np.eye(design.shape[1]), design.T @ target)
-        found.append(errors(lagged(test[0]) @ weight, *test[1:]))
+        found.append(errors(rows(test[0]) @ weight, *test[1:]))
     return min(found)
 
 

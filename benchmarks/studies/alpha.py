@@ -40,6 +40,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import hidden_hours
 import noisy_window
 from finished import once
+from lagged import lagged
 from setting import machine, write_table
 
 import alternax as ax
@@ -89,8 +90,7 @@ def ridge(lags: int, train: Series, test: Series) -> tuple[float, float]:
     """The sine from the last rows, errors inside and outside the bursts."""
 
     def design(x):
-        past = [np.concatenate([np.zeros_like(x[:, :lag]), x[:, : x.shape[1] - lag]], 1) for lag in range(lags)]
-        return np.concatenate([*past, np.ones_like(x[..., :1])], 2)
+        return np.concatenate([lagged(x, lags), np.ones_like(x[..., :1])], 2)
 
     def weights(rows, sine, penalty):
         flat = rows.reshape(-1, rows.shape[-1])

@@ -29,7 +29,8 @@ from pathlib import Path
 import jax
 import matplotlib
 import numpy as np
-from lorenz_data import Observed, band, cell, lagged, observed, one_step, parts, ridge
+from lagged import lagged
+from lorenz_data import Observed, band, cell, observed, one_step, parts, ridge
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from markdown_tables import line

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
+from lagged import lagged
 
 import alternax as ax
 
@@ -76,12 +77,6 @@ def scores(decoded: np.ndarray, truth: np.ndarray, variance: np.ndarray) -> tupl
     squared = ((decoded - truth) ** 2).reshape(-1, truth.shape[-1]).mean(0)
     spread = truth.reshape(-1, truth.shape[-1]).var(0)
     return float((squared / variance).mean()), float((1 - squared / spread).mean())
-
-
-def lagged(x: np.ndarray, lags: int) -> Float[np.ndarray, "series time wide"]:
-    """The last `lags` rows at every row, zeros before the first."""
-    past = [np.concatenate([np.zeros_like(x[:, :lag]), x[:, : x.shape[1] - lag]], 1) for lag in range(lags)]
-    return np.concatenate(past, 2)
 
 
 def ridge(

@@ -7,6 +7,7 @@ standard deviation of the targets at every row, given the rows up to it.
 from collections.abc import Callable
 
 import numpy as np
+from lagged import lagged
 
 import alternax as ax
 
@@ -38,12 +39,6 @@ def ridge(data: ax.Sequences, penalty: float, lags: int = 10) -> Decoder:
         return found, np.broadcast_to(spread, found.shape)
 
     return decode
-
-
-def lagged(x: np.ndarray, lags: int) -> np.ndarray:
-    """Every row with those before it, zeros before the first."""
-    past = [np.concatenate([np.zeros_like(x[:, :lag]), x[:, : x.shape[1] - lag]], 1) for lag in range(lags)]
-    return np.concatenate(past, 2)
 
 
 def kalman(data: ax.Sequences, order: int, shrunk: float = 0.1) -> Decoder:

@@ -241,6 +241,13 @@ def latent_key(key: PRNGKeyArray, step: Int[Array, ""]) -> PRNGKeyArray:
     return jax.random.fold_in(jax.random.fold_in(key, step), 0)
 
 
+def latent_noise(
+    key: PRNGKeyArray, steps: Int[Array, "time"], shape: tuple[int, ...], dtype: Any
+) -> Float[Array, "time *shape"]:
+    """The latent noise of rows by their absolute steps, so that padding changes no draw."""
+    return jax.vmap(lambda step: jax.random.normal(latent_key(key, step), shape, dtype))(steps)
+
+
 def draw_key(key: PRNGKeyArray, step: Int[Array, ""]) -> PRNGKeyArray:
     """Key of the observation drawn at absolute step `step` of a series."""
     return jax.random.fold_in(jax.random.fold_in(key, step), 1)

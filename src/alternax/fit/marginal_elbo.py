@@ -17,13 +17,14 @@ from jaxtyping import Array, Float, PRNGKeyArray, Scalar
 
 from alternax.core.chain import Particle, Step
 from alternax.core.errors import InputError
-from alternax.core.model import Model, latent_key, per_entry
+from alternax.core.model import Model, latent_noise, per_entry
+from alternax.core.roots import safe_sqrt
 from alternax.core.sequence import Sequence
 from alternax.data.schema import Schema
 from alternax.fit.objectives import Objective
 from alternax.models.alternator.model import Alternator
-from alternax.models.alternator.transition import AlternatorChain
-from alternax.ops.linear_scan import linear_scan
+from alternax.models.alternator.parallel import moments_before
+from alternax.models.alternator.transition import AlternatorChain, alternator_chain
 
 
 @dataclass(frozen=True)
@@ -55,28 +56,12 @@ class MarginalElbo(Objective):
 
     def __call__(self, model: Model, seq: Sequence, *, key: PRNGKeyArray) -> Scalar:
         """The bound."""
-        chain = _closed(model).chain(seq, key=key)
-        # By absolute step, as all noise: padding changes no draw.
-        steps, shape = jnp.cumsum(seq.valid) - seq.valid, (self.draws, chain.first.shape[0])
-        noise = jax.vmap(lambda step: jax.random.normal(latent_key(key, step), shape, chain.first.dtype))(steps)
-        expected = jax.vmap(lambda *row: _expected_log_prob(chain, *row))(chain.steps, *marginals(chain), noise)
+        alternator = _closed(model)
+        chain, code = alternator_chain(alternator, seq, key)
+        law = moments_before(alternator, alternator.init(key=key), code)
+        noise = latent_noise(key, code.rows.step, (self.draws, alternator.latent_dim), code.drive.dtype)
+        expected = jax.vmap(lambda *row: _expected_log_prob(chain, *row))(chain.steps, *law, noise)
         return -per_entry(expected.sum(), seq, model.context)
-
-
-def marginals(chain: AlternatorChain) -> tuple[Float[Array, "time latent_dim"], Float[Array, "time latent_dim"]]:
-    """Mean m_t and variance v_t of the latent as each row finds it: one scan for all rows.
-
-    m_{t+1} = f_t (c_t m_t + drive_t) and v_{t+1} = f_t^2 (c_t^2 v_t + j_t^2) + d_t, in the letters of `LatentChain`;
-    where a new sequence starts, 0 and f_t^2 + d_t.
-    """
-    steps, row = chain.steps, chain.steps.given
-    fresh = steps.fresh[:, None]
-    gain = jnp.where(fresh, 0.0, steps.flow * row.carry)
-    own = jnp.where(fresh, 1.0, steps.jump[:, None])
-    mean = linear_scan(gain, jnp.where(fresh, 0.0, steps.flow * row.drive))
-    variance = linear_scan(gain**2, (steps.flow * own) ** 2 + steps.diffusion, chain.first**2)
-    before = lambda first, after: jnp.concatenate([first[None], after[:-1]])  # noqa: E731
-    return before(jnp.zeros_like(chain.first), mean), before(chain.first**2, variance)
 
 
 def _expected_log_prob(
@@ -94,9 +79,7 @@ def _expected_log_prob(
     if chain.linear:
         # The curvature of the row's own density holds A' S^-1 A of what was observed of it, as in `kalman_filter`.
         return log_prob(mean) + 0.5 * jnp.diagonal(jax.hessian(log_prob)(mean)) @ variance
-    some = variance > 0.0
-    spread = jnp.where(some, jnp.sqrt(jnp.where(some, variance, 1.0)), 0.0)
-    return jax.vmap(log_prob)(mean + spread * noise).mean()
+    return jax.vmap(log_prob)(mean + safe_sqrt(variance) * noise).mean()
 
 
 def _closed(model: Model) -> Alternator:

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from alternax.core.errors import InputError
+from alternax.core.roots import safe_sqrt
 
 
 def crps(samples: Float[Array, "sample *shape"], truth: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -28,9 +29,7 @@ def energy_score(
 
 def _norm(vectors: Array) -> Array:
     """Euclidean norm over the last axis with gradient 0 at 0."""
-    squares = (vectors**2).sum(-1)
-    positive = squares > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1.0)), 0.0)
+    return safe_sqrt((vectors**2).sum(-1))
 
 
 def _count(samples: Array) -> int:

@@ -280,7 +280,7 @@ class Alternator(ChainModel, Reader):
 
     def chain(self, seq: Sequence, *, key: Array) -> AlternatorChain:
         """The latent given the rows, for particles and exact inference."""
-        return alternator_chain(self, seq, key)
+        return alternator_chain(self, seq, key)[0]
 
     def decode(self, mean: Array, var: Array) -> tuple[Array, Array]:
         """Targets from the latent mean, and the scale of their residuals."""

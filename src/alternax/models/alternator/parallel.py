@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from alternax.core.model import latent_key
+from alternax.core.model import latent_noise
+from alternax.core.roots import safe_sqrt
 from alternax.core.sequence import Sequence
 from alternax.models.alternator.state import AlternatorState
 from alternax.models.alternator.vendi import Window
@@ -97,8 +98,7 @@ def run(
 def draw_noise(model: "Alternator", code: Encoded, start: AlternatorState, key: Array) -> tuple[Array, Array]:
     """Standard deviation of the noise pending after every row, and what is drawn of it before every row."""
     after, before = undrawn_spread(model, code.rows, start)
-    shape, dtype = (model.latent_dim,), code.drive.dtype
-    noise = jax.vmap(lambda step: jax.random.normal(latent_key(key, step), shape, dtype))(code.rows.step)
+    noise = latent_noise(key, code.rows.step, (model.latent_dim,), code.drive.dtype)
     return after, flowed_spread(code.flow, code.diffusion, before) * noise
 
 
@@ -128,13 +128,22 @@ def moments(model: "Alternator", start: AlternatorState, code: Encoded) -> tuple
     return mean, variance
 
 
+def moments_before(model: "Alternator", start: AlternatorState, code: Encoded) -> tuple[Array, Array]:
+    """Mean and variance of the latent as every row finds it: those after the row before, and the time between."""
+    mean, variance = moments(model, start, code)
+    held = row_before(variance, jnp.broadcast_to(start.spread**2, start.z.shape), code.rows.resets)
+    found = code.flow**2 * jnp.where(code.rows.resets[:, None], 1.0, held)
+    return (
+        code.flow * row_before(mean, start.z, code.rows.resets),
+        found if code.diffusion is None else found + code.diffusion,
+    )
+
+
 def flowed_spread(flow: Array, diffusion: Array | None, spread: Array) -> Array:
     """Standard deviation of z after the flow where it was `spread` (without the latent axis) before."""
     if diffusion is None:
         return flow * spread[..., None]
-    variance = flow**2 * spread[..., None] ** 2 + diffusion
-    some = variance > 0.0
-    return jnp.where(some, jnp.sqrt(jnp.where(some, variance, 1.0)), 0.0)
+    return safe_sqrt(flow**2 * spread[..., None] ** 2 + diffusion)
 
 
 def undrawn_spread(model: "Alternator", rows: PastRows, start: AlternatorState) -> tuple[Array, Array]:

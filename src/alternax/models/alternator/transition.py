@@ -75,15 +75,15 @@ class AlternatorChain(LatentChain):
         return step.given.carry * u + step.given.drive
 
 
-def alternator_chain(model: "Alternator", seq: Sequence, key: Array, encoded: Encoded | None = None) -> AlternatorChain:
-    """One batched call of g, unless it is given `encoded`; nothing of z.
+def alternator_chain(model: "Alternator", seq: Sequence, key: Array) -> tuple[AlternatorChain, Encoded]:
+    """The chain, and the sequence as it is taken in: one batched call of g, nothing of z.
 
     Raises:
         InputError: If the latent depends on draws of what is missing, or its jumps on those of its past.
     """
     check_sequence(model, seq)
-    check_chained(model)
-    code = encode(model, seq, model.init(key=key)) if encoded is None else encoded
+    _check_chained(model)
+    code = encode(model, seq, model.init(key=key))
     rows, counted = code.rows, code.rows.observed
     if model.scaling is not None:
         counted = counted & model.scaling.warmed(rows.before.scale)[:, None]
@@ -96,10 +96,10 @@ def alternator_chain(model: "Alternator", seq: Sequence, key: Array, encoded: En
         given=Given(code.carry, code.drive, seq.x, counted, rows.seen, seq.controls, rows.before),
     )
     first = flowed_spread(code.flow[0], diffusion[0], jnp.ones((), code.flow.dtype))
-    return AlternatorChain(steps, first, model, chain_kind(model) == "linear")
+    return AlternatorChain(steps, first, model, chain_kind(model) == "linear"), code
 
 
-def check_chained(model: "Alternator") -> None:
+def _check_chained(model: "Alternator") -> None:
     """Refuse a model whose latent is no chain."""
     if model.gap == "draw":
         raise InputError(

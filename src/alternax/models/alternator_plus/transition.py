@@ -15,8 +15,7 @@ from alternax.core.chain import LatentChain, Particle, Step
 from alternax.core.emission import observed_log_prob
 from alternax.core.model import where_tree
 from alternax.core.sequence import Sequence
-from alternax.models.alternator.parallel import encode
-from alternax.models.alternator.transition import Given, alternator_chain, chain_kind, check_chained
+from alternax.models.alternator.transition import Given, alternator_chain, chain_kind
 from alternax.models.checks import check_sequence
 
 if TYPE_CHECKING:
@@ -71,10 +70,7 @@ def plus_chain(model: "AlternatorPlusPlus", seq: Sequence, key: Array) -> PlusCh
         InputError: See `alternator_chain`.
     """
     check_sequence(model, seq)
-    check_chained(model.base)
-    base = model.base
-    code = encode(base, seq, base.init(key=key))
-    held = alternator_chain(base, seq, key, code)
+    held, code = alternator_chain(model.base, seq, key)
     given = Shown(held.steps.given, model.nu.shown(code.taken), code.rows.step)
     steps = eqx.tree_at(lambda s: s.given, held.steps, given)
     return PlusChain(steps, held.first, model, plus_kind(model) == "linear")
