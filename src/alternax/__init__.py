@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from alternax.nets import families as families
     from alternax.report import report as report
     from alternax.saving import load as load
+    from alternax.tasks.results import pool as pool
 
 # Where each public name lives; the imports above say the same to type checkers and editors.
 _HOMES = {
@@ -105,6 +106,7 @@ _HOMES = {
     "Vendi": "alternax.models",
     "fit": "alternax.fit",
     "load": "alternax.saving",
+    "pool": "alternax.tasks.results",
     "report": "alternax.report",
     "schedule": "alternax.models",
     "set_precision": "alternax.core.precision",
@@ -168,6 +170,7 @@ __all__ = [
     "metrics",
     "ops",
     "plots",
+    "pool",
     "report",
     "schedule",
     "set_precision",

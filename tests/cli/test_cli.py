@@ -119,8 +119,10 @@ def test_backtest_prints_and_writes_scores_after_training(folder):
 def test_info_says_what_a_run_holds(folder):
     result = call("info", folder / "run")
     assert result.exit_code == 0
-    for part in ("Alternator", "level, flow (2)", "weekday, day_of_year", "step       D", "4 steps"):
+    for part in ("Alternator", "level, flow (2)", "weekday, day_of_year", "step       D", "4 steps", "metrics    none"):
         assert part in result.stdout
+    ax.load(folder / "run").with_metrics({"crps, 2 ahead": 0.25}, rmse=1.0).save(folder / "scored")
+    assert "metrics    crps, 2 ahead 0.25, rmse 1\n" in call("info", folder / "scored").stdout
 
 
 def test_controls_of_the_rows_ahead_come_from_a_file(folder, monkeypatch):

@@ -49,7 +49,7 @@ def test_arrays_hold_the_same_numbers_with_a_series_axis_on_every_leaf(ragged):
         np.testing.assert_array_equal(getattr(seq, name), getattr(ragged, name))
     np.testing.assert_array_equal(seq.controls, ragged.all_controls())
     np.testing.assert_array_equal(seq.scored, [[True, False], [True, False]])
-    assert not seq.resets.any()
+    assert seq.resets is None and not seq.starts.any()
     assert ragged.arrays(jnp.float16).controls.dtype == jnp.float16
 
 

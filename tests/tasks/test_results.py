@@ -174,6 +174,26 @@ def test_filtered_and_decoded_of_one_series_are_unbatched_and_named():
     assert latent.to_xarray()["mean"].dims == ("time", "latent")
 
 
+def test_a_plot_of_decoded_targets_shows_the_bands_the_labels_and_the_rows_asked_for():
+    labels = np.where(np.arange(12).reshape(6, 2) % 3 == 0, np.nan, 1.0)
+    data = Sequences.from_numpy(RNG.normal(size=(6, 2)), targets=labels, target_names=["px", "py"])
+    common = {"times": data.times, "valid": data.valid, "schema": data.schema, "batched": False}
+    decoded = Decoded(mean=np.zeros((1, 6, 2)), std=np.full((1, 6, 2), 2.0), **common)
+    axes = decoded.plot(["py"], truth=data, rows=slice(1, 5), levels=(0.9,), unit="m").axes
+    assert [one.get_title(loc="left") or one.get_title() for one in axes] == ["py"]
+    edges = axes[0].collections[0].get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose(
+        [edges.min(), edges.max()], decoded.interval(0.9)[0][0, 0] * np.array([1, -1]), rtol=1e-6
+    )
+    drawn = next(line for line in axes[0].lines if line.get_label() == "observed")
+    np.testing.assert_array_equal(drawn.get_ydata(), labels[1:5, 1])
+    assert len(decoded.plot().axes) == 2
+    with pytest.raises(InputError, match=r"no target named \['pz'\]; there are \['px', 'py'\]"):
+        decoded.plot(["pz"])
+    with pytest.raises(InputError, match=r"targets of shape \(1, 6, 2\), found \(1, 4, 2\)"):
+        decoded.plot(truth=data.rows(0, 4))
+
+
 def test_log_prob_is_a_number_for_one_series_and_a_row_each_for_several():
     one = LogProb(value=np.array([-3.0]), standard_error=np.array([0.1]), ids=("0",), batched=False)
     assert one.value == -3.0 and one.standard_error == 0.1 and one.to_frame().value.tolist() == [-3.0]

@@ -136,6 +136,7 @@ def info(run: Path) -> None:
         f"series     {len(schema.ids)}",
         f"step       {schema.step_name}",
         f"training   {_training(fitted)}",
+        f"metrics    {', '.join(f'{name} {score:.4g}' for name, score in fitted.metrics.items()) or 'none kept'}",
     )
     typer.echo("\n".join(lines))
 

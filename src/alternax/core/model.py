@@ -187,14 +187,14 @@ def scan_unroll(
 
     def body(state, row):
         x, observed, valid, dt, control, reset = row
-        state = where_tree(reset & valid, restart(model, state, key), state)
+        state = where_tree(reset, restart(model, state, key), state)
         moved = model.advance(state, dt, control=control, key=key)
         params = model.predict(moved, control=control)
         updated, log_weight = model.update(moved, x, observed, control=control, key=key)
         after = where_tree(valid, updated, state)
         return after, (params, jnp.where(valid, log_weight, 0.0), None if keep is None else after)
 
-    rows = (seq.x, seq.observed, seq.valid, seq.dt, seq.controls, seq.resets)
+    rows = (seq.x, seq.observed, seq.valid, seq.dt, seq.controls, seq.starts)
     last, (params, log_weights, states) = jax.lax.scan(body, start, rows)
     return params, log_weights, last if keep is None else jax.tree.map(lambda a: a[keep], states)
 
@@ -227,7 +227,7 @@ def counted(seq: Sequence, context: int | None) -> Bool[Array, "time obs_dim"]:
         return observed
     seen = observed.any(axis=1).astype(jnp.int32)
     before = jnp.cumsum(seen) - seen
-    at_start = jax.lax.cummax(jnp.where(seq.resets & seq.valid, before, 0))
+    at_start = jax.lax.cummax(jnp.where(seq.starts, before, 0))
     return observed & (before - at_start >= context)[:, None]
 
 

@@ -20,7 +20,8 @@ class Sequence(eqx.Module):
         controls: Inputs known in advance; static values are repeated on every row as the last columns.
         targets: Features to decode, 0 where not `labelled`.
         labelled: True where the entry of `targets` is known.
-        resets: True where a new sequence starts inside a packed one.
+        resets: True where a new sequence starts inside a packed one; None where nothing is packed, which lets layers
+            take their convolution and chunked forms.
         scored: False for covariates: modelled with x, neither scored nor reported.
         label: Number of the class of the whole series, -1 where it is not known.
     """
@@ -32,7 +33,7 @@ class Sequence(eqx.Module):
     controls: Float[Array, "*batch time control_dim"]
     targets: Float[Array, "*batch time target_dim"]
     labelled: Bool[Array, "*batch time target_dim"]
-    resets: Bool[Array, "*batch time"]
+    resets: Bool[Array, "*batch time"] | None
     scored: Bool[Array, "*batch obs_dim"]
     label: Int[Array, "*batch"]
 
@@ -72,7 +73,7 @@ class Sequence(eqx.Module):
             controls=none if controls is None else jnp.asarray(controls, x.dtype),
             targets=jnp.where(labelled, targets, 0.0),
             labelled=labelled,
-            resets=jnp.zeros(rows, bool) if resets is None else jnp.asarray(resets, bool),
+            resets=None if resets is None else jnp.asarray(resets, bool),
             scored=jnp.ones((*x.shape[:-2], x.shape[-1]), bool) if scored is None else jnp.asarray(scored, bool),
             label=jnp.full(x.shape[:-2], -1, jnp.int32) if label is None else jnp.asarray(label, jnp.int32),
         )
@@ -81,6 +82,11 @@ class Sequence(eqx.Module):
     def length(self) -> int:
         """Number of rows, padding included."""
         return self.x.shape[-2]
+
+    @property
+    def starts(self) -> Bool[Array, "*batch time"]:
+        """True on the rows that `resets` names and no padding."""
+        return jnp.zeros_like(self.valid) if self.resets is None else self.resets & self.valid
 
     @property
     def obs_dim(self) -> int:
@@ -107,7 +113,7 @@ class Sequence(eqx.Module):
 
     def _by_rows(self, cut) -> Self:
         timed = {
-            n: cut(getattr(self, n))
+            n: jax.tree.map(cut, getattr(self, n))
             for n in ("x", "observed", "valid", "dt", "controls", "targets", "labelled", "resets")
         }
         return type(self)(**timed, scored=self.scored, label=self.label)

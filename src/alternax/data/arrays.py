@@ -34,7 +34,7 @@ def jax_sequence(data: "Sequences", dtype: Any = None) -> Sequence:
         observed=jnp.asarray(data.observed),
         valid=jnp.asarray(data.valid),
         labelled=jnp.asarray(data.labelled),
-        resets=jnp.zeros(data.valid.shape, bool),
+        resets=None,
         scored=jnp.asarray(np.broadcast_to(data.scored, (data.series, data.obs_dim))),
         label=jnp.asarray(data.labels, jnp.int32),
     )

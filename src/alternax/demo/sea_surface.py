@@ -138,11 +138,11 @@ def backtest(
 ) -> Float[np.ndarray, "sample origin lead cell"]:
     """Sample paths of temperature from `count` origins on, the members' pooled in equal shares."""
     shares = [len(part) for part in np.array_split(np.arange(samples), len(members))]
-    runs = (
+    runs = [
         member.backtest(data, horizon=HORIZON, start=first, stop=first + count, samples=share, seed=seed + i)
         for i, (member, share) in enumerate(zip(members, shares, strict=True))
-    )
-    return np.concatenate([run.samples[:, 0] for run in runs])
+    ]
+    return ax.pool(runs).samples[:, 0]
 
 
 def rolling_test(

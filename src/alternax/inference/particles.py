@@ -92,7 +92,7 @@ def _start(model: Model, particles: int, key: PRNGKeyArray) -> tuple[Array, Arra
 
 
 def _rows(seq: Sequence) -> tuple[Array, ...]:
-    return seq.x, seq.observed, seq.valid, seq.dt, seq.controls, seq.resets & seq.valid
+    return seq.x, seq.observed, seq.valid, seq.dt, seq.controls, seq.starts
 
 
 def _take_in(

@@ -85,6 +85,10 @@ class Bank(eqx.Module):
         """The states before the first chunk and after each: S_{c+1} = leap S_c + inputs_c."""
 
     @abstractmethod
+    def drift(self, h: State, count: Int[Array, ""], most: int) -> State:
+        """A_bar^count h, for a count below `most`."""
+
+    @abstractmethod
     def kernel(self, length: int) -> Float[Array, "length dim"]:
         """k_0 ... k_{length-1}."""
 
@@ -119,7 +123,7 @@ def run(
     if method == "auto":
         method = "chunked" if jax.default_backend() == "cpu" else "fft"
     chunk = min(chunk, x.shape[0])
-    many = keep is not None and keep.shape[0] * chunk > x.shape[0]
+    many = keep is not None and 3 * keep.shape[0] > x.shape[0]
     if method == "scan" or resets is not None or dt is not None or many:
         y, h = _scanned(bank, x, state, valid, resets, dt, keep, chunk)
     else:
@@ -184,9 +188,9 @@ def _convolved(bank, x, state, valid, keep, chunk, method):
     past = past if before is None else past[before]
     y = past + maps.taps[:, 0] * x
     if keep is None:
-        return y, _after(bank, rows, bounds, jnp.asarray(count), chunk)
+        return y, _after(bank, maps, rows, bounds, jnp.asarray(count))
     counts = keep % length + 1 if valid is None else taken[keep]
-    return y, jax.vmap(lambda count: _after(bank, rows, bounds, count, chunk))(counts)
+    return y, jax.vmap(lambda count: _after(bank, maps, rows, bounds, count))(counts)
 
 
 def _by_channels(bank, maps, rows, h0, inputs_too, start_too):
@@ -224,15 +228,13 @@ def _free(maps: ChunkMaps, bounds: Array) -> Float[Array, "dim chunks chunk"]:
     return jnp.einsum("chn,hin->hci", before, maps.respond, precision="highest")
 
 
-def _after(bank: Bank, rows: Array, bounds: Array, count: Array, chunk: int) -> State:
-    """The state after `count` packed rows: from the chunk border before, row by row."""
-    constant = bank.discretised(None)
-
-    def body(h, values):
-        x_t, place = values
-        return jnp.where(place < count % chunk, bank.move(constant, h, x_t), h), None
-
-    return jax.lax.scan(body, bounds[count // chunk], (rows.at[count // chunk].get(mode="clip"), jnp.arange(chunk)))[0]
+def _after(bank: Bank, maps: ChunkMaps, rows: Array, bounds: Array, count: Array) -> State:
+    """The state after `count` packed rows: that at the chunk border before, and the rows since as a chunk's last."""
+    chunk = rows.shape[1]
+    since = rows.at[count // chunk].get(mode="clip")
+    last = jax.lax.dynamic_slice_in_dim(jnp.concatenate([jnp.zeros_like(since), since]), count % chunk, chunk)
+    gained = jnp.einsum("jh,hjn->hn", last, maps.reach, precision="highest")
+    return bank.drift(bounds[count // chunk], count % chunk, chunk) + jax.lax.complex(*jnp.split(gained, 2, axis=-1))
 
 
 def _lower_toeplitz(taps: Float[Array, "dim chunk"]) -> Float[Array, "dim chunk chunk"]:

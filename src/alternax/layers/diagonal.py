@@ -12,7 +12,7 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Scalar
+from jaxtyping import Array, Complex, Float, Int, Scalar
 
 from alternax.core.errors import InputError
 from alternax.layers.channels import Bank, ChunkMaps, State
@@ -76,6 +76,14 @@ class DiagonalBank(Bank):
         """See `Bank`."""
         after = linear_scan(leap, jax.lax.complex(*jnp.split(inputs, 2, axis=-1)), h0)
         return jnp.concatenate([h0[None], after])
+
+    def drift(self, h: State, count: Int[Array, ""], most: int) -> State:
+        """See `Bank`; by the binary digits of the count."""
+        factor = self.discretised(None)[0]
+        for digit in range((most - 1).bit_length()):
+            h = jnp.where(count >> digit & 1, factor * h, h)
+            factor = factor**2
+        return h
 
     def kernel(self, length: int) -> Float[Array, "length dim"]:
         """See `Bank`."""

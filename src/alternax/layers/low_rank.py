@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Scalar
+from jaxtyping import Array, Complex, Float, Int, Scalar
 
 from alternax.core.errors import InputError
 from alternax.layers.channels import Bank, ChunkMaps, State
@@ -90,6 +90,14 @@ class LowRankBank(Bank):
         start = jnp.concatenate([h0.real, h0.imag], axis=-1)
         after = jax.lax.scan(body, start, inputs)[1]
         return jax.lax.complex(*jnp.split(jnp.concatenate([start[None], after]), 2, axis=-1))
+
+    def drift(self, h: State, count: Int[Array, ""], most: int) -> State:
+        """See `Bank`; by the binary digits of the count."""
+        A, v = self._dense()[0], jnp.concatenate([h.real, h.imag], axis=-1)
+        for digit in range((most - 1).bit_length()):
+            v = jnp.where(count >> digit & 1, jnp.einsum("hij,hj->hi", A, v, precision="highest"), v)
+            A = jnp.matmul(A, A, precision="highest")
+        return jax.lax.complex(*jnp.split(v, 2, axis=-1))
 
     def kernel(self, length: int) -> Float[Array, "length dim"]:
         """See `Bank`."""

@@ -37,7 +37,7 @@ from alternax.nets.flow import NOISELESS as FLOWS
 from alternax.nets.flow import decay_rates, flow_factor
 from alternax.nets.noise import Noise
 from alternax.nets.operator import Operator
-from alternax.nets.past import Past, PastRows, past_rows
+from alternax.nets.past import Past, PastRows, past_rows, row_before
 from alternax.nets.residual import Residual
 from alternax.nets.rows import counted_weight, predictor, reader, row_asked, row_law, row_taken
 from alternax.nets.target_scale import KINDS as TARGET_NOISES
@@ -208,7 +208,7 @@ class Autoregressive(LatentModel, Classifier, Tractable, Reader):
         start = self.init(key=key) if state is None else state
         rows, features, body = self._encode(seq, start, keep)
         last = _last_seen(features, rows, start.features)
-        before = jnp.where(rows.resets[:, None], 0.0, jnp.concatenate([start.features[None], last[:-1]]))
+        before = row_before(last, start.features, rows.resets)
         params = self._law(before, rows.before, seq.controls)
         log_weights = self._log_weight(params, seq.x, rows.observed, rows.before)
         at = seq.length - 1 if keep is None else keep
@@ -254,7 +254,7 @@ class Autoregressive(LatentModel, Classifier, Tractable, Reader):
         if self.pool == "last":
             pooled = _last_seen(features, rows, start.features)[-1]
         else:
-            starts = jnp.cumsum(rows.resets)
+            starts = jnp.cumsum(rows.starts)
             use = (rows.seen & (starts == starts[-1]))[:, None]
             pooled = jnp.where(use, features, 0.0).sum(0) / jnp.maximum(use.sum(), 1)
         return self.classifier(pooled[None])[0][0]
@@ -295,6 +295,6 @@ def _last_seen(
     """After every row the features of the last one with anything observed, `start` before it, 0 after a reset."""
     place = jnp.arange(len(features))
     seen = jax.lax.cummax(jnp.where(rows.seen, place, -1))
-    fresh = jax.lax.cummax(jnp.where(rows.resets, place, -1))
+    fresh = jax.lax.cummax(jnp.where(rows.starts, place, -1))
     held = jnp.where((seen >= 0)[:, None], features[jnp.maximum(seen, 0)], start)
     return jnp.where((seen < fresh)[:, None], 0.0, held)

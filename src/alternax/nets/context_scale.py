@@ -51,7 +51,7 @@ class ContextScale(eqx.Module):
         state: ContextState,
         x: Float[Array, "time obs_dim"],
         observed: Bool[Array, "time obs_dim"],
-        resets: Bool[Array, "time"],
+        resets: Bool[Array, "time"] | None,
     ) -> tuple[ContextState, ContextState]:
         """The sums before and after every row; `observed` is False on padding."""
         seen = observed.any(axis=1, keepdims=True).astype(x.dtype)

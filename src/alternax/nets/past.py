@@ -53,7 +53,7 @@ class PastRows(eqx.Module):
         observed: Entries that were measured; False on padding.
         seen: Rows with any such entry.
         valid: False on padding.
-        resets: Valid rows where a new sequence starts.
+        resets: Valid rows where a new sequence starts; None where none does.
         dt: Time before every row, 0 before padding.
         step: Absolute step of every row.
         before: The past of every row once its time has come: what its prediction may use.
@@ -63,17 +63,22 @@ class PastRows(eqx.Module):
     observed: Bool[Array, "time obs_dim"]
     seen: Bool[Array, "time"]
     valid: Bool[Array, "time"]
-    resets: Bool[Array, "time"]
+    resets: Bool[Array, "time"] | None
     dt: Float[Array, "time"]
     step: Int[Array, "time"]
     before: Past
     after: Past
 
+    @property
+    def starts(self) -> Bool[Array, "time"]:
+        """`resets`, False everywhere where that is None."""
+        return jnp.zeros_like(self.valid) if self.resets is None else self.resets
+
 
 def past_rows(seq: Sequence, start: Past, step: Int[Array, ""], scaling: ContextScale | None) -> PastRows:
     """`Past.wait` and `Past.take` over a whole sequence, from the past and the absolute step it starts with."""
     valid = seq.valid
-    observed, resets = seq.observed & valid[:, None], seq.resets & valid
+    observed, resets = seq.observed & valid[:, None], None if seq.resets is None else seq.starts
     seen, dt = observed.any(axis=1), jnp.where(valid, seq.dt, 0.0)
     steps = (step + jnp.cumsum(valid) - valid).astype(jnp.int32)
     elapsed = _since(seen[:, None], dt, start.elapsed[None], resets)[:, 0]
@@ -96,18 +101,18 @@ def past_rows(seq: Sequence, start: Past, step: Int[Array, ""], scaling: Context
 
 
 def row_before(
-    after: Float[Array, "time width"], start: Float[Array, "width"], resets: Bool[Array, "time"]
+    after: Float[Array, "time width"], start: Float[Array, "width"], resets: Bool[Array, "time"] | None
 ) -> Float[Array, "time width"]:
     """The value before every row, from the values after it; zero where a new sequence starts."""
     before = jnp.concatenate([start[None], after[:-1]])
-    return jnp.where(resets[:, None], 0.0, before)
+    return before if resets is None else jnp.where(resets[:, None], 0.0, before)
 
 
 def _since(
     seen: Bool[Array, "time width"],
     dt: Float[Array, "time"],
     start: Float[Array, "width"],
-    resets: Bool[Array, "time"],
+    resets: Bool[Array, "time"] | None,
 ) -> Float[Array, "time width"]:
     """Time since each column was seen, up to every row."""
     waiting = jnp.concatenate([jnp.ones_like(seen[:1]), ~seen[:-1]]).astype(dt.dtype)

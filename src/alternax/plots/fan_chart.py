@@ -1,7 +1,7 @@
 """Fan charts: the spread of sample paths over time, one panel a column."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -59,7 +59,7 @@ def fan_chart(
         if paths:
             one.plot(times, samples[:paths, :, i].T, color=INK, linewidth=0.7, alpha=0.6)
         if truth is not None:
-            one.plot(times, truth[:, i], color="black", linewidth=1.2, marker=_marker(truth[:, i]), label="observed")
+            one.plot(times, truth[:, i], color="black", linewidth=1.2, label="observed", **_points(truth[:, i]))
         title(one, name)
         one.set_ylabel(unit, fontsize=9)
         time_axis(one, times)
@@ -73,7 +73,7 @@ def _fan(axes: "Axes", times: np.ndarray, paths: np.ndarray, past: tuple | None,
 
     start = times[:0], paths[:, :0]
     if past is not None and len(past[0]):
-        axes.plot(*past, color="#555555", linewidth=1.1, marker=_marker(past[1]), label="past")
+        axes.plot(*past, color="#555555", linewidth=1.1, label="past", **_points(past[1]))
         if np.isfinite(past[1][-1]):
             start = past[0][-1:], np.full((len(paths), 1), past[1][-1])
     at = np.concatenate([start[0].astype(times.dtype), times])
@@ -85,6 +85,8 @@ def _fan(axes: "Axes", times: np.ndarray, paths: np.ndarray, past: tuple | None,
     axes.plot(at, np.median(paths, axis=0), color=COLOURS[0], linewidth=1.8, label="median")
 
 
-def _marker(values: np.ndarray) -> str:
-    """Points are marked where a line alone would hide them: short or broken series."""
-    return "." if len(values) <= 40 or np.isnan(values).any() else ""
+def _points(values: np.ndarray) -> dict[str, Any]:
+    """Points are marked where a line alone would hide them: in short series, and between two gaps."""
+    known = np.isfinite(np.pad(values, 1, constant_values=np.nan))
+    alone = known[1:-1] & ~known[:-2] & ~known[2:]
+    return {"marker": ".", "markevery": [True] * len(values) if len(values) <= 40 else alone.tolist()}

@@ -65,7 +65,8 @@ def test_the_parallel_form_is_the_loop_with_gaps_padding_and_resets():
     seq = eqx.tree_at(
         lambda s: (s.observed, s.valid, s.resets),
         seq,
-        (seq.observed.at[2].set(False), seq.valid.at[4].set(False), seq.resets.at[6].set(True)),
+        (seq.observed.at[2].set(False), seq.valid.at[4].set(False), seq.starts.at[6].set(True)),
+        is_leaf=lambda leaf: leaf is None,
     )
     key, keep = jax.random.key(1), jnp.arange(LENGTH)
     fast = eqx.filter_jit(lambda seq: model.unroll(seq, key=key, keep=keep))(seq)

@@ -50,7 +50,7 @@ def _own_samples(model: "Alternator", seq: Sequence, key: PRNGKeyArray) -> tuple
 
     def body(state, row):
         control, dt, valid, reset = row
-        state = where_tree(reset & valid, restart(model, state, key), state)
+        state = where_tree(reset, restart(model, state, key), state)
         moved = model.advance(state, dt, control=control, key=key)
         params = model.predict(moved, control=control)
         x = model.emission(params).sample(draw_key(key, moved.step))
@@ -58,6 +58,6 @@ def _own_samples(model: "Alternator", seq: Sequence, key: PRNGKeyArray) -> tuple
         after = where_tree(valid, updated, state)
         return after, (params["loc"], params["gain"], after.z)
 
-    _, (mean, gain, z) = jax.lax.scan(body, model.init(key=key), (seq.controls, seq.dt, seq.valid, seq.resets))
+    _, (mean, gain, z) = jax.lax.scan(body, model.init(key=key), (seq.controls, seq.dt, seq.valid, seq.starts))
     decoded = model.decode(z, jnp.zeros_like(z))[0] if model.target_dim else None
     return mean, gain, decoded

@@ -55,7 +55,7 @@ def encode(model: "Alternator", seq: Sequence, start: AlternatorState, keep: Arr
     g, ftn = model.ftn(
         taken, start.ftn, valid=rows.seen, resets=rows.resets, dt=model.layer_dt(rows.before.elapsed), keep=keep,
     )  # fmt: skip
-    window = model.alpha.windows(model.columns(taken), rows.seen, rows.resets, start.window)
+    window = model.alpha.windows(model.columns(taken), rows.seen, rows.starts, start.window)
     a, carry = model.gains(rows.step, window)
     seen = rows.seen[:, None]
     drive = jnp.where(seen, jnp.sqrt(a) * g, 0.0)
@@ -87,7 +87,7 @@ def run(
     z = linear_scan(code.carry * code.flow, driven, start.z, resets=rows.resets)
     z_before = code.flow * row_before(z, start.z, rows.resets) + drawn
     if known_z is not None:
-        z_before = put_known(z_before, *known_z, rows.resets)
+        z_before = put_known(z_before, *known_z, rows.starts)
     raw, otn = model.otn(
         model.otn_input(z_before, rows.before, seq.controls),
         start.otn, valid=rows.seen, resets=rows.resets, dt=model.layer_dt(rows.before.elapsed), keep=keep,
@@ -120,7 +120,7 @@ def moments(model: "Alternator", start: AlternatorState, code: Encoded) -> tuple
     """m_t = c_t m_{t-1} + u_t and v_t = c_t^2 v_{t-1} + sz^2, the flow and its noise in between."""
     rows, gain = code.rows, code.carry * code.flow
     mean = linear_scan(gain, code.drive, start.z, resets=rows.resets)
-    first = jnp.where(rows.resets[:, None], gain**2, 0.0)
+    first = jnp.where(rows.starts[:, None], gain**2, 0.0)
     added = jnp.where(rows.seen[:, None], model.sigma_z**2, 0.0) + first
     if code.diffusion is not None:
         added = added + code.carry**2 * code.diffusion
@@ -132,7 +132,7 @@ def moments_before(model: "Alternator", start: AlternatorState, code: Encoded) -
     """Mean and variance of the latent as every row finds it: those after the row before, and the time between."""
     mean, variance = moments(model, start, code)
     held = row_before(variance, jnp.broadcast_to(start.spread**2, start.z.shape), code.rows.resets)
-    found = code.flow**2 * jnp.where(code.rows.resets[:, None], 1.0, held)
+    found = code.flow**2 * jnp.where(code.rows.starts[:, None], 1.0, held)
     return (
         code.flow * row_before(mean, start.z, code.rows.resets),
         found if code.diffusion is None else found + code.diffusion,
@@ -152,7 +152,7 @@ def undrawn_spread(model: "Alternator", rows: PastRows, start: AlternatorState) 
     held = (~rows.valid).astype(rows.dt.dtype)
     after = linear_scan(held[:, None], fresh[:, None], start.spread[None])[:, 0]
     before = jnp.concatenate([start.spread[None], after[:-1]])
-    return after, jnp.where(rows.resets, 1.0, before) * rows.valid
+    return after, jnp.where(rows.starts, 1.0, before) * rows.valid
 
 
 def put_known(z_before: Array, values: Array, known: Array, resets: Array) -> Array:

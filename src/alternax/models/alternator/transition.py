@@ -92,7 +92,7 @@ def alternator_chain(model: "Alternator", seq: Sequence, key: Array) -> tuple[Al
         jump=jnp.where(rows.seen, model.sigma_z, 0.0).astype(code.drive.dtype),
         flow=jnp.concatenate([code.flow[1:], jnp.ones_like(code.flow[:1])]),
         diffusion=jnp.concatenate([diffusion[1:], jnp.zeros_like(diffusion[:1])]),
-        fresh=jnp.concatenate([rows.resets[1:], jnp.zeros_like(rows.resets[:1])]),
+        fresh=jnp.concatenate([rows.starts[1:], jnp.zeros_like(rows.starts[:1])]),
         given=Given(code.carry, code.drive, seq.x, counted, rows.seen, seq.controls, rows.before),
     )
     first = flowed_spread(code.flow[0], diffusion[0], jnp.ones((), code.flow.dtype))

@@ -52,10 +52,10 @@ def walk(
     code = encode(base, seq, start, keep)
     rows = code.rows
     spread, drawn = draw_noise(base, code, start, key)
-    at, masks = Rows(code.flow, drawn, code.carry, code.drive), Masks(rows.seen, rows.valid, rows.resets)
+    at, masks = Rows(code.flow, drawn, code.carry, code.drive), Masks(rows.seen, rows.valid, rows.starts)
     before, z, e_nu = latent_path(model.nu, start.z, model.nu.shown(code.taken), at, masks)
     if known_z is not None:
-        before = put_known(before, *known_z, rows.resets)
+        before = put_known(before, *known_z, rows.starts)
     asked = base.otn_input(before, rows.before, seq.controls)
     raw, otn = base.otn(
         asked, start.otn, valid=rows.seen, resets=rows.resets, dt=base.layer_dt(rows.before.elapsed), keep=keep

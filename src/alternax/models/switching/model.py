@@ -186,7 +186,7 @@ class SwitchingAlternator(ModeModel, Reader):
         before, after, _ = self._believe(seq, start.belief, weights)
         if not smoothed:
             return jnp.exp(after)
-        return jnp.exp(smooth_modes(before, after, self._transition(), seq.valid, seq.resets & seq.valid))
+        return jnp.exp(smooth_modes(before, after, self._transition(), seq.valid, seq.starts))
 
     def blind_to(self, columns: Bool[np.ndarray, "obs_dim"]) -> "SwitchingAlternator":
         """Every Alternator's, likewise."""
@@ -201,7 +201,7 @@ class SwitchingAlternator(ModeModel, Reader):
 
     def _believe(self, seq: Sequence, start: Array, weights: Array) -> tuple[Array, Array, Array]:
         initial = jax.nn.log_softmax(self.initial)
-        return filter_modes(weights, start, initial, self._transition(), seq.valid, seq.resets)
+        return filter_modes(weights, start, initial, self._transition(), seq.valid, seq.starts)
 
     def _transition(self) -> Float[Array, "modes modes"]:
         return jax.nn.log_softmax(self.transition, axis=1)

@@ -25,8 +25,8 @@ def filter_modes(
 ) -> tuple[Float[Array, "time modes"], Float[Array, "time modes"], Float[Array, "time"]]:
     """Log-probabilities of the mode before and after every row, and log p(x_t | the past).
 
-    `start` is what is believed before the first row; where `resets` a new sequence starts from `initial`. Padding
-    changes nothing and weighs nothing.
+    `start` is what is believed before the first row; where `resets`, never on padding, a new sequence starts from
+    `initial`. Padding changes nothing and weighs nothing.
     """
 
     def body(belief, row):
@@ -37,7 +37,7 @@ def filter_modes(
         after = jnp.where(real, joint - gained, belief)
         return after, (ahead, after, jnp.where(real, gained, 0.0))
 
-    return jax.lax.scan(body, start, (log_weights, valid, resets & valid))[1]
+    return jax.lax.scan(body, start, (log_weights, valid, resets))[1]
 
 
 def smooth_modes(

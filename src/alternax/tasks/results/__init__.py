@@ -12,6 +12,7 @@ from alternax.tasks.results.forecast import Forecast
 from alternax.tasks.results.imputed import Imputed
 from alternax.tasks.results.log_prob import LogProb
 from alternax.tasks.results.modes import Modes
+from alternax.tasks.results.pooled import pool
 from alternax.tasks.results.samples import Samples
 from alternax.tasks.results.smoothed import Smoothed
 
@@ -26,4 +27,5 @@ __all__ = [
     "Modes",
     "Samples",
     "Smoothed",
+    "pool",
 ]

@@ -2,16 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
+from alternax.core.errors import InputError
 from alternax.data.schema import Schema
+from alternax.data.sequences import Sequences
 from alternax.tasks.results.bands import Bands, gaussian
 from alternax.tasks.results.levels import central, open_probabilities
 from alternax.tasks.results.moments import moments_frame, moments_xarray
-from alternax.tasks.results.reported import drop_padding, drop_series_axis
+from alternax.tasks.results.reported import drop_padding, drop_series_axis, series_position
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Probabilities at which a band's law is drawn: np.quantile of quantiles at k / 200 meets every level exactly.
+_DRAWN = np.clip(np.arange(201) / 200, 1e-3, 1 - 1e-3)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,6 +73,50 @@ class Decoded:
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end of the central interval of probability `level`, entry by entry."""
         return central(self.quantile, level)
+
+    def plot(
+        self,
+        targets: Sequence[str] | None = None,
+        *,
+        series: int = 0,
+        truth: Sequences | None = None,
+        rows: slice = slice(None),
+        levels: Sequence[float] = (0.5, 0.9),
+        unit: str = "",
+    ) -> "Figure":
+        """Median and bands over time, one panel a target, with the labels if given.
+
+        Args:
+            targets: Names; default the first six.
+            series: Position of the series.
+            truth: The data decoded, whose labels are drawn where there are any.
+            rows: Which rows to show, such as `slice(500, 700)`.
+            levels: Probabilities of the shaded bands.
+            unit: Label of the vertical axis.
+
+        Raises:
+            InputError: For a series or target that is not there, or a truth of other rows or targets.
+
+        Example:
+            >>> fitted.decode(data).plot(truth=data, rows=slice(0, 300), unit="pixels").savefig("decoded.png")
+        """
+        from alternax.plots import fan_chart
+
+        series = series_position(self.schema, series)
+        chosen = list(self.names[:6]) if targets is None else list(targets)
+        if unknown := [name for name in chosen if name not in self.names]:
+            raise InputError(f"plot: no target named {unknown}; there are {list(self.names)}.")
+        columns, shown = [self.names.index(name) for name in chosen], np.flatnonzero(self.valid[series])[rows]
+        law = self.quantile(_DRAWN.tolist()).reshape(len(_DRAWN), *self.times.shape, -1)
+        known = None
+        if truth is not None:
+            if truth.targets.shape != law.shape[1:]:
+                raise InputError(
+                    f"plot: the truth must hold targets of shape {law.shape[1:]}, found {truth.targets.shape}."
+                )
+            known = np.where(truth.labelled, truth.targets, np.nan)[series][shown][:, columns]
+        paths = law[:, series][:, shown][..., columns]
+        return fan_chart(self.times[series][shown], paths, chosen, truth=known, levels=levels, unit=unit)
 
     def to_frame(self) -> Any:
         """A long frame: time, feature (the target), mean and std."""
