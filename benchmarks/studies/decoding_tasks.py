@@ -20,7 +20,11 @@ LATE, WINDOW, BATCH = 64, 100, 16
 
 @dataclass(frozen=True)
 class Task:
-    """What is decoded: series to train on, to rehearse on (`early` trains, `late` judges) and to test."""
+    """What is decoded: series to train on, to rehearse on (`early` trains, `late` judges) and to test.
+
+    Args:
+        bins: Rows of `test`, each counted once, where `pieces` overlap.
+    """
 
     name: str
     train: ax.Sequences
@@ -29,6 +33,7 @@ class Task:
     test: ax.Sequences
     scores: Callable[[np.ndarray, np.ndarray], list[float]]
     settings: dict[str, Any]
+    bins: int
 
 
 def lorenz_task(x: np.ndarray, z: np.ndarray, steps: int) -> Task:
@@ -48,7 +53,7 @@ def lorenz_task(x: np.ndarray, z: np.ndarray, steps: int) -> Task:
         "objective": ax.Masked(ax.Supervised(), 0.3), "transform": ax.Identity(), "target_transform": ax.Identity(),
         "window": end, "weight_decay": 1.0, "steps": steps, "every": steps,
     }  # fmt: skip
-    return Task("Lorenz", *(labelled(*part) for part in parts), scores=scores, settings=settings)
+    return Task("Lorenz", *(labelled(*part) for part in parts), scores=scores, settings=settings, bins=rows)
 
 
 def spikes() -> np.ndarray:
@@ -64,18 +69,21 @@ def maze_task(steps: int) -> Task:
         "objective": ax.Masked(ax.Supervised(), wmaze.HIDDEN), "transform": ax.Scale(per="all"), "window": WINDOW,
         "batch": BATCH, "weight_decay": 0.5, "average": 0.98, "steps": steps, "every": 50,
     }  # fmt: skip
-    parts = (wmaze.stretches(counts, position, bins) for bins in (train, *wmaze.parts(train), test))
-    return Task("W-maze", *parts, scores=wmaze.scores, settings=settings)
+    parts = [wmaze.stretches(counts, position, bins) for bins in (train, *wmaze.parts(train), test)]
+    return Task("W-maze", *parts, scores=wmaze.scores, settings=settings, bins=int(parts[-1].lengths.sum()))
 
 
 def pieces(data: ax.Sequences, length: int) -> ax.Sequences:
     """The series in overlapping pieces of `length` rows, whose first half is read alone except at a series' start."""
-    cut: list[tuple[np.ndarray, np.ndarray]] = []
-    for x, targets, labelled, rows in zip(data.x, data.targets, data.labelled, data.lengths, strict=True):
+    cut: list[tuple[np.ndarray, ...]] = []
+    for x, targets, labelled, times, rows in zip(
+        data.x, data.targets, data.labelled, data.times, data.lengths, strict=True
+    ):
         labels, half = np.where(labelled, targets, np.nan), length // 2
         for start in range(0, max(rows - half, 1), half):
             row = np.arange(start, min(start + length, rows))
             alone = (row[:, None] < start + half) & (start > 0)
-            cut.append((x[row], np.where(alone, np.nan, labels[row])))
+            cut.append((x[row], np.where(alone, np.nan, labels[row]), times[row]))
     names = {"names": data.schema.values, "target_names": data.schema.targets}
-    return ax.Sequences.from_numpy([x for x, _ in cut], targets=[labels for _, labels in cut], **names)
+    read, known, stamps = (list(part) for part in zip(*cut, strict=True))
+    return ax.Sequences.from_numpy(read, targets=known, times=stamps, **names)

@@ -7,7 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
-from forecast_tasks import Task
+from forecast_tasks import SAMPLES, Task
 from rivals import linear
 from rivals.diffusion import Diffusion
 from rivals.latent_ode import LatentODE
@@ -16,11 +16,14 @@ from rivals.vrnn import VRNN
 
 import alternax as ax
 from alternax.core.fixed import parameter_count
+from alternax.models.alternator.least_squares import least_squares_start
 
-SAMPLES, BATCH, EVERY, WEIGHT_DECAY, AVERAGE = 100, 16, 20, 1e-2, 0.98
+BATCH, EVERY, WEIGHT_DECAY, AVERAGE = 16, 20, 1e-2, 0.98
 LAGS, RIDGES = ((1, 0.01), (3, 0.1), (24, 0.1)), (1e-3, 1e-2, 1e-1)
 RIVALS = {"VRNN": VRNN, "latent ODE": LatentODE, "diffusion": Diffusion}
-MODELS = ("Alternator", "GRU", "LRU", "Mamba", *RIVALS)
+MEMORYLESS, AFFINE = "Alternator, memoryless g", "Alternator, affine, from least squares"
+MODELS = ("Alternator", "GRU", "LRU", "S4D", "Mamba", *RIVALS)
+FEW_ROWS = ("Alternator", MEMORYLESS, AFFINE, *MODELS[1:])  # what suits records of some hundred rows beside them
 COMPILING = tuple(f"/jax/core/compile/{what}_duration" for what in ("jaxpr_to_mlir_module", "backend_compile"))
 Sampler = Callable[[int], np.ndarray]
 
@@ -51,13 +54,27 @@ def build(name: str, task: Task, width: int, key: jax.Array) -> Any:
     shared: dict[str, Any] = {
         "control_dim": controls, "width": width, "context": task.context if task.scaled else None, "key": key
     }  # fmt: skip
-    if name == "Alternator":
-        return ax.Alternator(dim, latent_dim=width // 2, **shared)
+    if name == AFFINE:
+        return _affine(task, key)
+    if name in ("Alternator", MEMORYLESS):
+        ftn = "mlp" if name == MEMORYLESS else "lru"
+        return ax.Alternator(dim, latent_dim=width // 2, ftn=ftn, **shared)
     return ax.Autoregressive(dim, body=name.lower(), **shared)
 
 
+def _affine(task: Task, key: jax.Array) -> ax.Alternator:
+    """An Alternator that is the linear model best one row ahead; its size is that of the data."""
+    dim = task.data.obs_dim
+    own: dict[str, Any] = {"alpha": 0.99, "sigma_z": 0.05, "noise": "learned", "control_dim": task.data.control_dim}
+    model = ax.Alternator(dim, latent_dim=dim, ftn="affine", otn="affine", **own, key=key)
+    rows = jax.tree.map(lambda a: a[0], task.data.rows(0, task.train - task.held_out).arrays())
+    return least_squares_start(model, rows, ridge=0.1)
+
+
 def width_of(name: str, task: Task, size: int) -> int:
-    """The width, a multiple of 4, with which the model has about `size` parameters."""
+    """The width, a multiple of 4, with which the model has about `size` parameters; an affine one has no choice."""
+    if name == AFFINE:
+        return task.data.obs_dim
     count = lambda width: parameter_count(  # noqa: E731
         eqx.filter_eval_shape(lambda key: build(name, task, width, key), jax.random.key(0))
     )
@@ -67,7 +84,8 @@ def width_of(name: str, task: Task, size: int) -> int:
 def train(name: str, task: Task, rate: float, size: int, seed: int) -> tuple[Sampler, float, dict[str, float]]:
     """What draws paths by seed, the loss on the held-out rows, and the costs."""
     width, key = width_of(name, task, size), jax.random.key(seed)
-    model = eqx.filter_jit(lambda key: build(name, task, width, key))(key)
+    make = lambda key: build(name, task, width, key)  # noqa: E731
+    model = make(key) if name == AFFINE else eqx.filter_jit(make)(key)
     choose = _rival if name in RIVALS else _library
     (sampler, loss), seconds, compiling = timed(lambda: choose(name, model, task, rate, seed))
     return sampler, loss, {"parameters": parameter_count(model), "training": seconds, "compiling": compiling}
@@ -117,8 +135,9 @@ def linear_models(task: Task) -> dict[str, tuple[Any, float]]:
         linear.nlinear(x_fit, context, horizon, ridge), x_fit, context, horizon, context * horizon
     )
     makers: dict[str, Callable[[], Any]] = {"VAR": vector, "NLinear": lambda: min(map(direct, RIDGES), key=error)}
-    rules = {"seasonal naive": linear.seasonal(horizon, task.season), "persistence": linear.persistence(horizon)}
-    makers |= {n: lambda rule=rule: linear.dressed(rule, x_fit, context, horizon) for n, rule in rules.items()}
+    if task.season:
+        rules = {"seasonal naive": linear.seasonal(horizon, task.season), "persistence": linear.persistence(horizon)}
+        makers |= {n: lambda rule=rule: linear.dressed(rule, x_fit, context, horizon) for n, rule in rules.items()}
     return {name: timed(maker)[:2] for name, maker in makers.items()}
 
 
