@@ -24,7 +24,7 @@ OUT = HERE.parent / "out" / "benchmarks"
 QUICK = {
     "capabilities": "--layers gru --tasks parity --seeds 1 --steps 250",
     "csv_door": "--megabytes 5",
-    "etth1": "--seeds 1",
+    "etth1": "--seeds 1 --steps 20",
     "fields": "--steps 2 --samples 2 --only vector",
     "fft_conv": "--lengths 1024 --width 8 --repeats 2",
     "japanese_vowels": "--layers lru --seeds 1",

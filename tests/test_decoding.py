@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from trained import untrained
+from untyped import untyped
 
 import alternax as ax
 from alternax.core.errors import InputError
@@ -100,6 +101,21 @@ def test_a_rehearsal_can_give_the_bands():
     np.testing.assert_array_equal(final.bands.quantiles, judge.calibrate(recording(2)).bands.quantiles)
     assert final.model is decoder("alternator").model
     assert final.bands.scale[0] > 2 * decoder("alternator").calibrate(recording(2)).bands.scale[0]
+
+
+def test_bands_of_a_slice_are_measured_with_the_rows_before_it_as_history():
+    """Regression: rows cut off from those before them were decoded cold, and bands did not hold on the whole series."""
+    run, data, late = decoder("alternator"), recording(2), slice(300, None)
+    warm, cold = run.calibrate(data, rows=late).bands, run.calibrate(data.rows(300, ROWS)).bands
+    decoded = run.decode(data)
+    residuals = ((data.targets[0] - decoded.mean) / decoded.std)[late]
+    np.testing.assert_allclose(warm.scale, np.sqrt((residuals**2).mean(0)))
+    assert np.abs(warm.scale / cold.scale - 1).max() > 1e-3
+    np.testing.assert_array_equal(run.calibrate(data, rows=slice(None)).bands.scale, run.calibrate(data).bands.scale)
+    with untyped(), pytest.raises(InputError, match=r"rows must be a slice, such as slice\(500, None\); found 300"):
+        run.calibrate(data, rows=300)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"has 10 labelled rows, bands need 20.*with rows=, only those inside count"):
+        run.calibrate(data, rows=slice(-10, None))
 
 
 def test_the_scale_follows_the_state_and_teaches_it_nothing():

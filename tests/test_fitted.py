@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -247,6 +248,11 @@ def test_covariates_are_neither_reported_nor_scored():
 def test_requests_that_cannot_be_met_are_refused(task, settings, message):
     with pytest.raises(InputError, match=message):
         getattr(trained(), task)(**settings)
+
+
+def test_a_run_describes_itself_in_a_line():
+    count = sum(leaf.size for leaf in jax.tree.leaves(trained().model) if hasattr(leaf, "size"))
+    assert repr(trained()) == f"Fitted(Alternator, {count:,} parameters, 2 columns, trained 20 steps)"
 
 
 def test_arrays_are_not_taken_for_data():

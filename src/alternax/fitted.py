@@ -27,7 +27,7 @@ from alternax.tasks.results import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fitted(LatentRun):
     """A model, the transforms it was trained behind, and the end of its training data: what `fit` and `load` hand back.
 
@@ -130,7 +130,8 @@ class Fitted(LatentRun):
         if len(origins) == 0:
             raise InputError(
                 f"no origin to test from: the first is row {first}, the data have {total} "
-                f"rows and the horizon is {horizon}."
+                f"rows and the horizon is {horizon}. Give data that go on after the training data, a shorter horizon, "
+                "or start= an earlier row, not one it was trained on (data.split cuts the end off)."
             )
         if origins[0] < needed:
             raise InputError(

@@ -16,7 +16,7 @@ from alternax.tasks.results import Decoded, Filtered, Modes, Smoothed
 from alternax.tasks.results.bands import Bands
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LatentRun(Run):
     """Questions about the latent of a run; abstract, see `Fitted`."""
 
@@ -144,26 +144,35 @@ class LatentRun(Run):
         )
 
     @in_own_precision
-    def calibrate(self, data: Sequences, *, by: "LatentRun | None" = None, seed: int = 0) -> Self:
+    def calibrate(
+        self, data: Sequences, *, rows: slice | None = None, by: "LatentRun | None" = None, seed: int = 0
+    ) -> Self:
         """The same run, whose bands of decoded targets hold on `data`; the means stay as they are.
 
         The standard deviation of a target is multiplied by one number, and the edges of its bands are put where the
         truth was seen to lie, so that its law need not be Gaussian. It is saved with the run.
 
         Args:
-            data: Labelled rows that were not trained on, such as those given to `fit` as `valid`.
+            data: Labelled rows that were not trained on, such as those given to `fit` as `valid`; with `rows`, the rows
+                before them as well.
+            rows: Which rows of every series to measure errors on, such as `slice(500, None)`; default all. The rows
+                before are the history they are decoded from. Give it where there is one: a series cut off from it is
+                decoded from nothing at first, and errors are not those of a series decoded as a whole.
             by: A run of the same settings that was not trained on `data`, where this one was: its errors count.
             seed: Seed of the draws the decoder may make.
 
         Raises:
-            InputError: If a target has fewer than 20 labelled rows.
+            InputError: If a target has fewer than 20 labelled rows, or `rows` is no slice.
 
         Example:
-            >>> low, high = fitted.calibrate(held_out).decode(test).interval(0.9)
+            >>> calibrated = fitted.calibrate(data.rows(0, 700), rows=slice(500, None))  # trained on rows 0 to 500
+            >>> low, high = calibrated.decode(data).interval(0.9)
         """
-        data = self._check(data)
+        data, rows = self._check(data), slice(None) if rows is None else rows
+        if not isinstance(rows, slice):
+            raise InputError(f"calibrate: rows must be a slice, such as slice(500, None); found {rows!r}.")
         judge = replace(self if by is None else by, bands=None)
-        return replace(self, bands=Bands.measured(judge.decode(data, seed=seed), data))
+        return replace(self, bands=Bands.measured(judge.decode(data, seed=seed), data, rows))
 
     def _latent(self) -> LatentModel:
         if not isinstance(self.model, LatentModel):

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from alternax.core.errors import InputError
+from alternax.core.fixed import parameter_count
 from alternax.core.model import Model
 from alternax.core.record import TrainingRecord
 from alternax.core.sequence import Sequence
@@ -18,7 +19,7 @@ from alternax.nets.families.door import warn_of_unseen
 from alternax.tasks.results.bands import Bands
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """What a `Fitted` is made of, which describes the fields, and how it is kept; abstract."""
 
@@ -60,6 +61,15 @@ class Run:
             if not isinstance(name, str) or isinstance(score, bool) or not isinstance(score, (Real, np.number)):
                 raise InputError(f"metrics: expected names with a number each, found {name!r}: {score!r}.")
         return replace(self, metrics={**self.metrics, **{name: float(score) for name, score in scores.items()}})
+
+    def __repr__(self) -> str:
+        said = (
+            type(self.model).__name__,
+            f"{parameter_count(self.model):,} parameters",
+            f"{len(self.schema.values)} columns",
+            f"trained {self.record.steps} steps",
+        )
+        return f"{type(self).__name__}({', '.join(said)})"
 
     def _check(self, data: Sequences) -> Sequences:
         if not isinstance(data, Sequences):

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import alternax as ax
 from alternax.cli import verbs
+from alternax.cli.door import as_options
 from alternax.cli.main import app
 from alternax.version import __version__
 
@@ -266,7 +267,43 @@ def test_output_that_cannot_be_written_is_refused_before_the_work(tmp_path, fold
         ("backtest", folder / "run", missing),
     ):
         assert_refused("cannot write to", *verb, "--out", below / "out.csv")
-        assert_refused("papers is a folder: give the name of a CSV file", *verb, "--out", tmp_path / "papers")
+        assert_refused("papers is a folder: give the name of a file", *verb, "--out", tmp_path / "papers")
+
+
+def test_nothing_is_written_over_that_would_be_lost(folder, tmp_path):
+    run, data = folder / "run", tmp_path / "data.csv"
+    shutil.copy(folder / "all.csv", data)
+    kept = data.read_bytes()
+    for verb in (
+        ("impute", run, data),
+        ("backtest", run, data),
+        ("forecast", run, "--data", data),
+        ("report", run, data),
+    ):
+        assert_refused("is the file that is read: it would be lost", *verb, "--out", data)
+    assert_refused("not one with the columns feature, mean: it would be lost", "forecast", run, "--out", data)
+    assert_refused("a file, and no HTML page", "report", run, folder / "all.csv", "--out", data)
+    assert data.read_bytes() == kept
+    assert_refused("holds a run already: add --replace", "fit", folder / "train.csv", "--out", run)
+    own = tmp_path / "forecast.csv"
+    for _ in range(2):  # its own file it replaces
+        assert call("forecast", run, "--horizon", 2, "--samples", 4, "--out", own).exit_code == 0
+
+
+def test_what_a_result_leaves_out_or_rests_on_is_said(folder, tmp_path):
+    run, wide = folder / "run", tmp_path / "wide.csv"
+    table().assign(price=1.0, note="a").to_csv(wide, index=False)
+    filled = call("impute", run, wide, "--samples", 2, "--out", tmp_path / "filled.csv")
+    assert filled.exit_code == 0 and "does not model are left out: price, note" in filled.stderr
+    options = ("--horizon", 2, "--samples", 4)
+    known = call("backtest", run, folder / "all.csv", *options, "--start", "2024-02-28")
+    assert known.exit_code == 0 and "warning: 2 of 11 origins lie in rows that WERE PART OF TRAINING" in known.stderr
+    assert "PART OF TRAINING" not in call("backtest", run, folder / "all.csv", *options).stderr
+
+
+def test_messages_name_options_as_the_command_does():
+    assert as_options("name it with time= or latent_dim=3") == "name it with --time= or --latent-dim=3"
+    assert as_options("row 'time=3', --id=a, x.steps=2, a==b") == "row 'time=3', --id=a, x.steps=2, a==b"
 
 
 @pytest.mark.parametrize("verb", ["forecast", "impute", "backtest", "info"])

@@ -268,6 +268,13 @@ def test_calls_that_make_no_sense_are_refused(ragged, call, message):
         call(ragged)
 
 
+def test_calendar_features_are_named_one_by_one_or_in_a_list():
+    data = Sequences.from_numpy(np.ones((3, 1)), times=pd.date_range("2020", periods=3))
+    names = ("weekday", "day_of_year")
+    assert data.with_calendar(*names).schema == data.with_calendar(names).schema
+    assert data.with_calendar(list(names)).schema.calendar == names and data.with_calendar().schema.calendar == ()
+
+
 def test_a_date_that_cannot_be_read_is_refused():
     data = Sequences.from_numpy(np.ones((3, 1)), times=pd.date_range("2020", periods=3))
     with pytest.raises(InputError, match=r"Cannot read 'soon' as a time stamp"):

@@ -217,19 +217,23 @@ def test_objectives_add_and_scale():
     ("objective", "message"),
     [
         (Elbo(particles=0), r"Elbo needs particles >= 1; found 0"),
-        (RolloutScore("mae"), r"RolloutScore knows 'crps' and 'energy'; found 'mae'"),
-        (RolloutScore(horizon=0), r"needs horizon >= 1; found 0"),
-        (RolloutScore(samples=1), r"needs samples >= 2; found 1"),
-        (RolloutScore(origins=0), r"needs origins >= 1; found 0"),
         (Supervised(), r"the data have 3, the model decodes 0"),
         (CrossEntropy(feed="noise"), r"feeds 'data' or 'own'; found 'noise'"),
-        (Elbo() + 0.5 * RolloutScore("mae"), r"found 'mae'"),
+        (Elbo() + 0.5 * CrossEntropy(feed="noise"), r"found 'noise'"),
         (Classify(), r"Classify needs data with at least 2 classes, found 1: give labels= to Sequences\.from_numpy"),
     ],
 )
 def test_what_an_objective_cannot_train_is_refused(objective, message):
     with pytest.raises(InputError, match=message):
         objective.check(affine(), described(targets=3, classes=1))
+
+
+def test_a_rollout_score_of_unknown_kind_or_too_few_rows_is_refused_when_it_is_made():
+    with pytest.raises(InputError, match=r"RolloutScore knows 'crps' and 'energy'; found 'crsp'"):
+        RolloutScore("crsp", horizon=3)
+    for name, least in (("horizon", 1), ("samples", 2), ("origins", 1)):
+        with pytest.raises(InputError, match=rf"RolloutScore needs {name} >= {least}; found {least - 1}"):
+            RolloutScore(**{name: least - 1})
 
 
 def test_classes_that_the_model_does_not_know_are_refused():

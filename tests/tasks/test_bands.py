@@ -72,6 +72,18 @@ def test_rows_without_label_are_left_out():
     np.testing.assert_array_equal(found.quantiles[:, 1], want.quantiles[:, 1])
 
 
+def test_rows_asked_for_are_counted_in_every_series_without_its_padding():
+    errors, std = heavy_tailed(6, rows=70)
+    data = Sequences.from_numpy([np.zeros((40, 1)), np.zeros((30, 1))], targets=[5 + errors[:40], 5 + errors[40:]])
+    padded = np.ones((2, 40, 2))
+    padded[0], padded[1, :30] = std[:40], std[40:]
+    about = {"times": data.times, "valid": data.valid, "schema": data.schema, "batched": True}
+    decoded = Decoded(mean=np.full((2, 40, 2), 5.0), std=padded, **about)
+    last = np.r_[25:40, 55:70]
+    found = Bands.measured(decoded, data, slice(-15, None))
+    np.testing.assert_allclose(found.scale, np.sqrt(((errors / std)[last] ** 2).mean(0)))
+
+
 def test_too_few_labels_exact_targets_and_bad_probabilities_are_refused():
     errors, std = heavy_tailed(4, rows=40)
     errors[10:, 1] = np.nan

@@ -11,7 +11,7 @@ import xarray as xr
 from alternax import metrics
 from alternax.core.errors import InputError
 from alternax.data import Sequences
-from alternax.tasks.results import Backtest, Decoded, Filtered, Forecast, Imputed, LogProb, Samples
+from alternax.tasks.results import Backtest, Decoded, Filtered, Forecast, Imputed, LogProb, Modes, Samples
 
 RNG = np.random.default_rng(0)
 DATES = pd.date_range("2020-01-01", periods=6, freq="D")
@@ -167,6 +167,12 @@ def test_filtered_and_decoded_of_one_series_are_unbatched_and_named():
     np.testing.assert_allclose(latent.std, np.sqrt(var[0]))
     np.testing.assert_array_equal(replace(latent, seed=3).mean, mean[0])
     assert latent.to_frame().feature.tolist() == ["z0", "z1"] * 6
+    low, high = latent.interval(0.9)
+    np.testing.assert_allclose([low, high], mean[0] + np.array([[[-1.644854]], [[1.644854]]]) * latent.std, atol=1e-5)
+    axes = latent.plot([1], rows=slice(2, 5), levels=(0.9,)).axes
+    np.testing.assert_allclose(axes[0].lines[0].get_ydata(), mean[0, 2:5, 1], atol=1e-9)
+    edges = axes[0].collections[0].get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose([edges.min(), edges.max()], [low[2:5, 1].min(), high[2:5, 1].max()], atol=1e-9)
     frame = decoded.to_frame()
     np.testing.assert_array_equal(frame[frame.feature == "py"]["mean"], mean[0, :, 1])
     assert list(frame.columns) == ["time", "feature", "mean", "std"]
@@ -261,6 +267,8 @@ def test_results_draw_what_they_hold():
     np.testing.assert_array_equal(observed.get_ydata(), [-3.0, -4.0, -5.0])
     assert len(fc.plot().axes) == 2
     assert len(imputed(gappy())[1].plot(series=1).axes) == 2
+    shown = imputed(gappy())[1].plot(rows=slice(1, 4)).axes[0].lines[0]
+    assert len(shown.get_ydata()) == 3
     drawn = Samples(samples=values, times=fc.times, schema=data.schema, batched=False)
     assert len(drawn.plot(["a"], paths=3).axes[0].lines) == 4
     test = backtest(data)
@@ -288,3 +296,25 @@ def test_results_refuse_what_they_do_not_have():
 def test_results_describe_themselves():
     assert repr(forecast(wide())[1]) == "Forecast(8 samples of 1 series, 3 rows, 2 columns, seed 1)"
     assert repr(backtest(wide())) == "Backtest(20 samples, 1 series, 2 origins, 2 leads, 2 columns)"
+    data, flat = gappy(), np.ones((2, 6, 3))
+    about = {"times": data.times, "valid": data.valid, "schema": data.schema, "batched": True, "seed": 4}
+    latent, modes = Filtered(mean=flat, var=flat, **about), Modes(probabilities=flat / 3, smoothed=False, **about)
+    assert repr(latent) == "Filtered(2 series, 6 rows, 3 dimensions, method 'encoder', seed 4)"
+    assert repr(Decoded(mean=flat, std=flat, **about)) == "Decoded(2 series, 6 rows, 3 targets, normal bands, seed 4)"
+    assert repr(modes) == "Modes(2 series, 6 rows, 3 modes, filtered, seed 4)"
+    one = LogProb(value=np.array([-3.25]), standard_error=np.array([0.1]), ids=("0",), batched=False)
+    assert repr(one) == "LogProb(-3.25 nats, standard error 0.1, seed 0)"
+    two = LogProb(value=np.array([-3.0, -4.0]), standard_error=np.array([0.1, 0.2]), ids=("u", "v"), batched=True)
+    assert repr(two) == "LogProb(2 series of -4 to -3 nats, standard errors up to 0.2, seed 0)"
+
+
+def test_a_single_column_is_plotted_by_its_name_alone():
+    """Regression: a text was read letter by letter."""
+    filled = imputed(wide())[1]
+    assert len(forecast(wide())[1].plot("b").axes) == len(filled.plot("a").axes) == 1
+    data = Sequences.from_numpy(RNG.normal(size=(6, 1)), targets=np.ones((6, 2)), target_names=["px", "py"])
+    about = {"times": data.times, "valid": data.valid, "schema": data.schema, "batched": False}
+    (axes,) = Decoded(mean=np.zeros((1, 6, 2)), std=np.ones((1, 6, 2)), **about).plot("py").axes
+    assert "py" in (axes.get_title(loc="left"), axes.get_title())
+    with pytest.raises(InputError, match="Unknown column 'wind'"):
+        filled.plot("wind")

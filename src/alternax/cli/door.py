@@ -1,11 +1,15 @@
 """How the command meets its user: errors as one message and exit code 2, never a traceback for a mistake of theirs."""
 
 import functools
+import re
 from collections.abc import Callable
 
 import typer
 
 INTERRUPTED = 130
+_ARGUMENT = re.compile(
+    r"(?<![\w.'-])(time|id|values|covariates|controls|kinds|context|latent_dim|steps|seed|horizon|stride|start|samples)=(?!=)"
+)
 
 
 def door(verb: Callable[..., None]) -> Callable[..., None]:
@@ -23,10 +27,15 @@ def door(verb: Callable[..., None]) -> Callable[..., None]:
 
             if not isinstance(error, InputError | ModelFileError | TrainingError | OSError):
                 raise
-            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+            typer.echo(f"error: {as_options(' '.join(str(error).split()))}", err=True)
             raise typer.Exit(2) from None
 
     return wrapped
+
+
+def as_options(message: str) -> str:
+    """Python's `time=` as the command's `--time=`."""
+    return _ARGUMENT.sub(lambda found: f"--{found[1].replace('_', '-')}=", message)
 
 
 def names(listed: str | None) -> list[str] | None:

@@ -72,7 +72,8 @@ def fit(
         typer.Option(help="What columns are that are not real numbers: sales=count,open=binary,shop=category,..."),
     ] = None,
     context: Annotated[
-        int | None, typer.Option(help="Scale every series by its last CONTEXT rows instead of by the training data.")
+        int | None,
+        typer.Option(help="Scale every stretch of rows by its first CONTEXT rows, a forecast by those before it."),
     ] = None,
     latent_dim: Annotated[
         int | None, typer.Option(help="Length of the alternator's latent vector; default 16.")
@@ -86,6 +87,9 @@ def fit(
     ] = 500,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a training that was broken off, to the same result.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put the new run in the place of one that is there already.")
     ] = False,
     seed: Seed = 0,
 ) -> None:
@@ -112,6 +116,7 @@ def fit(
         float64=float64,
         checkpoint_every=checkpoint_every,
         resume=resume,
+        replace=replace,
         seed=seed,
         columns=columns,
     )

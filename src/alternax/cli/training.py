@@ -21,8 +21,8 @@ def checkpoints_of(out: Path, resume: bool) -> Path:
     step = latest_step(folder)
     if step is None and resume and out.exists():
         raise InputError(
-            f"{out} is complete, and there are no checkpoints to go on from in {folder}: leave --resume out to train "
-            "again and replace it, or choose another --out."
+            f"{out} is complete, and there are no checkpoints to go on from in {folder}: write --replace for "
+            "--resume to train again in its place, or choose another --out."
         )
     if step is not None and not resume:
         raise InputError(

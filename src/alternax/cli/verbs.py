@@ -8,6 +8,7 @@ import pandas as pd
 import typer
 
 import alternax as ax
+from alternax.cli.outputs import no_other_run, output_file, output_page, writable, write
 from alternax.cli.training import checkpoints_of, finish, spoken_warnings
 from alternax.core.errors import InputError
 from alternax.core.fixed import parameter_count
@@ -19,6 +20,7 @@ from alternax.data.sequences import Sequences
 from alternax.files.folder import refuse_foreign
 from alternax.fit.objectives import smooth_draws
 from alternax.fitted import Fitted
+from alternax.report.history import in_training
 
 MODELS = ("alternator", "alternator++", "autoregressive")
 LATENT_DIM = 16
@@ -37,6 +39,7 @@ def fit(
     float64: bool,
     checkpoint_every: int,
     resume: bool,
+    replace: bool,
     seed: int,
     columns: dict[str, Any],
 ) -> None:
@@ -50,8 +53,10 @@ def fit(
     if horizon < 1:
         raise InputError(f"--horizon must be at least 1; found {horizon}.")
     refuse_foreign(out.absolute())
-    _writable(out)
+    writable(out)
     checkpoints = checkpoints_of(out, resume)
+    if not resume and not replace:
+        no_other_run(out)
     table = Sequences.from_csv(data, **{k: v for k, v in columns.items() if v is not None})
     if table.schema.time_kind == "datetime":
         table = table.with_calendar(*default_calendar(table.schema.step))
@@ -87,18 +92,21 @@ def forecast(
 ) -> None:
     """Forecast from a run, or from the end of other data of the same columns."""
     fitted = _load(run)
-    _writable_file(out)
+    output_file(out, reads=(data, future), columns=("feature", "mean"))
     table = None if data is None else _read(data, fitted.schema)
     controls = None if future is None else _controls(future, fitted.schema)
     result = fitted.forecast(table, horizon=horizon, samples=samples, controls=controls, seed=seed)
-    _write(result.to_frame(), out)
+    write(result.to_frame(), out)
 
 
 def impute(run: Path, data: Path, out: Path, *, samples: int, seed: int) -> None:
     """Fill the gaps of a CSV file."""
     fitted = _load(run)
-    _writable_file(out)
-    _write(fitted.impute(_read(data, fitted.schema), samples=samples, seed=seed).to_frame(), out)
+    output_file(out, reads=(data,))
+    filled = fitted.impute(_read(data, fitted.schema), samples=samples, seed=seed).to_frame()
+    if left := [name for name in read_table(data).columns if name not in filled.columns]:
+        typer.echo(f"note: columns that the run does not model are left out: {', '.join(left)}", err=True)
+    write(filled, out)
 
 
 def backtest(
@@ -107,18 +115,26 @@ def backtest(
     """Score forecasts on data that go beyond the training data."""
     fitted = _load(run)
     if out is not None:
-        _writable_file(out)
+        output_file(out, reads=(data,), columns=("lead", "crps"))
     table = _read(data, fitted.schema)
     first = None if start is None else _first_row(table, start)
-    scores = fitted.backtest(table, horizon=horizon, stride=stride, start=first, samples=samples, seed=seed).to_frame()
+    result = fitted.backtest(table, horizon=horizon, stride=stride, start=first, samples=samples, seed=seed)
+    if seen := int(in_training(fitted, table)[:, result.origins].any(0).sum()):
+        typer.echo(
+            f"warning: {seen} of {len(result.origins)} origins lie in rows that WERE PART OF TRAINING: forecasts of "
+            "new rows will score worse.",
+            err=True,
+        )
+    scores = result.to_frame()
     typer.echo(scores.to_string(index=False, float_format=lambda v: f"{v:.4f}"))
     if out is not None:
-        _write(scores, out)
+        write(scores, out)
 
 
 def report(run: Path, data: Path, out: Path, **options: Any) -> None:
     """Write the report of a run on a CSV file."""
     fitted = _load(run)
+    output_page(out, data)
     path = ax.report(fitted, _read(data, fitted.schema), out, **options)
     typer.echo(f"report written to {path}: open it in a browser")
 
@@ -208,26 +224,3 @@ def _first_row(table: Sequences, start: str) -> int | str:
     except ValueError as error:
         raise InputError(f"--start {start}: the times of these data are numbers.") from error
     return int(table.split(time=number)[0].lengths.max())
-
-
-def _writable_file(path: Path) -> None:
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give the name of a CSV file to --out.")
-    _writable(path)
-
-
-def _writable(path: Path) -> None:
-    """Find out before the work, not after it."""
-    folder = path if path.is_dir() else path.absolute().parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".alternax-write-test"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}. Choose another --out.") from error
-
-
-def _write(frame: Any, out: Path) -> None:
-    (frame if hasattr(frame, "to_csv") else frame.to_pandas()).to_csv(out, index=False)
-    typer.echo(f"{len(frame):,} rows written to {out}")

@@ -150,7 +150,8 @@ class Sequences:
 
         Args:
             path: The file.
-            **options: As for `from_frame`; a file with one column of dates and otherwise numbers needs none.
+            **options: As for `from_frame`; a file with one column of dates and otherwise numbers needs none. A nameless
+                first column that counts the rows from 0, as pandas writes its index, is left out.
 
         Raises:
             InputError: If the file is missing, empty or not a table, or anything in it does not fit.
@@ -361,10 +362,11 @@ class Sequences:
             self, x=self.x[..., where], observed=self.observed[..., where], schema=self.schema.select(columns)
         )
 
-    def with_calendar(self, *names: str) -> Self:
-        """The same data with these calendar features as controls, in place of any before."""
-        check_calendar(names, self.schema.time_kind)
-        return replace(self, schema=replace(self.schema, calendar=names))
+    def with_calendar(self, *names: str | Sequence[str]) -> Self:
+        """The same data with these calendar features, one by one or in a list, as controls in place of any before."""
+        calendar = tuple(name for given in names for name in as_names(given))
+        check_calendar(calendar, self.schema.time_kind)
+        return replace(self, schema=replace(self.schema, calendar=calendar))
 
     def like(self, schema: Schema) -> "Sequences":
         """New data read as those of `schema`, which a model was fitted on: its columns, calendar and usual step.

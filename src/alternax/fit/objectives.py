@@ -121,6 +121,9 @@ class RolloutScore(Objective):
         horizon: Rows ahead.
         samples: Sample paths per origin (at least 2: the scores are unbiased for any number).
         origins: Random origins per sequence.
+
+    Raises:
+        InputError: For an unknown kind, or a number that is too small.
     """
 
     kind: str = "crps"
@@ -128,13 +131,15 @@ class RolloutScore(Objective):
     samples: int = 8
     origins: int = 4
 
-    def check(self, model: Model, schema: Schema) -> None:
-        """Known kind, positive horizon, two samples, and draws that have a gradient."""
+    def __post_init__(self) -> None:
         if self.kind not in ("crps", "energy"):
             raise InputError(f"RolloutScore knows 'crps' and 'energy'; found {self.kind!r}.")
         for name, least in (("horizon", 1), ("samples", 2), ("origins", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"RolloutScore needs {name} >= {least}; found {getattr(self, name)}.")
+
+    def check(self, model: Model, schema: Schema) -> None:
+        """Draws that have a gradient."""
         if not smooth_draws(model):
             raise InputError(
                 "RolloutScore needs draws that are differentiable; this model has modes, or families of counts, "

@@ -50,7 +50,11 @@ class Backtest:
 
     @cached_property
     def table(self) -> dict[str, np.ndarray]:
-        """By lead, over all series, origins and columns: rmse of the mean, mae of the median, crps, ssr, coverage90."""
+        """By lead, over all series, origins and columns: rmse of the mean, mae of the median, crps, ssr, coverage90.
+
+        Columns are pooled in their own units: where these differ, rmse, mae, crps and ssr are decided by the column
+        with the largest numbers. `column_table` and `to_frame(by_column=True)` score every column by itself.
+        """
         return {"lead": self.leads} | self._scores((0, 1, 3))
 
     @cached_property
@@ -73,7 +77,7 @@ class Backtest:
         return np.asarray(coverage(self.samples, self.truth, level=level, axis=(0, 1, 3)))
 
     def to_frame(self, *, by_column: bool = False) -> Any:
-        """The scores as a pandas frame: one row a lead, or one a lead and feature."""
+        """The scores as a pandas frame: one row a lead over all columns as in `table`, or one a lead and feature."""
         import pandas as pd
 
         if not by_column:

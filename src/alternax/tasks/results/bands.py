@@ -33,8 +33,10 @@ class Bands:
     quantiles: Float[np.ndarray, "probability target"]
 
     @classmethod
-    def measured(cls, decoded: "Decoded", data: Sequences) -> Self:
+    def measured(cls, decoded: "Decoded", data: Sequences, rows: slice = slice(None)) -> Self:
         """Scale and quantiles of the residuals at the labelled rows of `data`, which `decoded` answers.
+
+        Those outside `rows`, which are positions in every series, do not count.
 
         The quantiles are those of rank p (n + 1) (Hyndman and Fan 1996, type 6): a further residual of the same law
         falls below that of p with probability p for any n.
@@ -42,7 +44,10 @@ class Bands:
         Raises:
             InputError: If a target has fewer than 20 labelled rows, or is decoded exactly.
         """
-        shape, known = data.targets.shape, data.labelled & data.valid[..., None]
+        shape, inside = data.targets.shape, np.zeros_like(data.valid)
+        for series, length in zip(inside, data.lengths, strict=True):
+            series[:length][rows] = True
+        known = data.labelled & inside[..., None]
         residuals = (data.targets - decoded.mean.reshape(shape)) / decoded.std.reshape(shape)
         laws = [_law(residuals[..., i][known[..., i]], name) for i, name in enumerate(decoded.names)]
         return cls(*(np.stack(parts, -1) for parts in zip(*laws, strict=True)))
@@ -87,7 +92,7 @@ def _law(residuals: Float[np.ndarray, "row"], name: str) -> tuple[float, np.ndar
     if len(residuals) < LEAST_ROWS:
         raise InputError(
             f"calibrate: target {name!r} has {len(residuals)} labelled rows, bands need {LEAST_ROWS} at the least: "
-            "give labelled rows that were not trained on."
+            "give labelled rows that were not trained on (with rows=, only those inside count)."
         )
     scale = float(np.sqrt(np.mean(residuals**2)))
     if not (np.isfinite(scale) and scale > 0):

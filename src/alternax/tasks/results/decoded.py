@@ -8,21 +8,19 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from alternax.core.errors import InputError
+from alternax.data.checks import as_names
 from alternax.data.schema import Schema
 from alternax.data.sequences import Sequences
 from alternax.tasks.results.bands import Bands, gaussian
-from alternax.tasks.results.levels import central, open_probabilities
+from alternax.tasks.results.levels import DRAWN, central, open_probabilities
 from alternax.tasks.results.moments import moments_frame, moments_xarray
 from alternax.tasks.results.reported import drop_padding, drop_series_axis, series_position
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Probabilities at which a band's law is drawn: np.quantile of quantiles at k / 200 meets every level exactly.
-_DRAWN = np.clip(np.arange(201) / 200, 1e-3, 1 - 1e-3)
 
-
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Decoded:
     """Targets at every row, given the rows up to it, in the units of the targets.
 
@@ -76,7 +74,7 @@ class Decoded:
 
     def plot(
         self,
-        targets: Sequence[str] | None = None,
+        targets: str | Sequence[str] | None = None,
         *,
         series: int = 0,
         truth: Sequences | None = None,
@@ -87,7 +85,7 @@ class Decoded:
         """Median and bands over time, one panel a target, with the labels if given.
 
         Args:
-            targets: Names; default the first six.
+            targets: One name or several; default the first six.
             series: Position of the series.
             truth: The data decoded, whose labels are drawn where there are any.
             rows: Which rows to show, such as `slice(500, 700)`.
@@ -103,11 +101,11 @@ class Decoded:
         from alternax.plots import fan_chart
 
         series = series_position(self.schema, series)
-        chosen = list(self.names[:6]) if targets is None else list(targets)
+        chosen = list(self.names[:6] if targets is None else as_names(targets))
         if unknown := [name for name in chosen if name not in self.names]:
             raise InputError(f"plot: no target named {unknown}; there are {list(self.names)}.")
         columns, shown = [self.names.index(name) for name in chosen], np.flatnonzero(self.valid[series])[rows]
-        law = self.quantile(_DRAWN.tolist()).reshape(len(_DRAWN), *self.times.shape, -1)
+        law = self.quantile(DRAWN.tolist()).reshape(len(DRAWN), *self.times.shape, -1)
         known = None
         if truth is not None:
             if truth.targets.shape != law.shape[1:]:
@@ -126,3 +124,7 @@ class Decoded:
         """A Dataset of `mean` and `std` with dimensions `(series, time, target)`."""
         data = moments_xarray(self.mean, self.std, self.names, self.times, self.schema, self.batched)
         return data.rename(feature="target")
+
+    def __repr__(self) -> str:
+        (series, rows), bands = self.times.shape, "normal" if self.bands is None else "calibrated"
+        return f"Decoded({series} series, {rows} rows, {len(self.names)} targets, {bands} bands, seed {self.seed})"

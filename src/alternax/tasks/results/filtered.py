@@ -10,7 +10,7 @@ from alternax.tasks.results.latent import LatentMoments
 from alternax.tasks.results.moments import moments_frame, moments_xarray
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Filtered(LatentMoments):
     """Mean and variance of the latent after every row, given the rows up to it.
 
@@ -38,3 +38,8 @@ class Filtered(LatentMoments):
         """A Dataset of `mean` and `std` with dimensions `(series, time, latent)`."""
         data = moments_xarray(self.mean, self.std, self.names, self.times, self.schema, self.batched)
         return data.rename(feature="latent")
+
+    def __repr__(self) -> str:
+        series, rows = self.times.shape
+        sizes = f"{series} series, {rows} rows, {len(self.names)} dimensions"
+        return f"Filtered({sizes}, method {self.method!r}, seed {self.seed})"

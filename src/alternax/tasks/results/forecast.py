@@ -56,7 +56,7 @@ class Forecast(Paths):
 
     def plot(
         self,
-        columns: Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
         *,
         series: int = 0,
         truth: Sequences | None = None,
@@ -67,7 +67,7 @@ class Forecast(Paths):
         """Fan charts with the past before them and, if given, what happened.
 
         Args:
-            columns: Names of columns; default the first six.
+            columns: Name of a column, or several; default the first six.
             series: Position of the series.
             truth: Data that hold what happened at some of the forecast's times.
             levels: Probabilities of the shaded intervals.

@@ -50,18 +50,27 @@ class Imputed(Paths):
 
     def plot(
         self,
-        columns: Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
         *,
         series: int = 0,
+        rows: slice = slice(None),
         levels: Sequence[float] = (0.5, 0.9),
         unit: str = "",
     ) -> "Figure":
-        """Observed entries and the spread of the draws between them, one panel a column (default: the first six)."""
+        """Observed entries and the spread of the draws between them, one panel a column.
+
+        Args:
+            columns: One name or several; default the first six.
+            series: Position of the series.
+            rows: Which rows to show, such as `slice(500, 700)`.
+            levels: Probabilities of the shaded intervals.
+            unit: Label of the vertical axis.
+        """
         from alternax.plots import fan_chart
 
         series, chosen = series_position(self.schema, series), positions(self.schema, columns, 6)
-        rows = self.valid[series]
+        shown = np.flatnonzero(self.valid[series])[rows]
         names = [self.schema.values[i] for i in chosen]
-        paths = self.samples[:, series][:, rows][..., chosen]
-        known = np.where(self.observed[series][rows][:, chosen], paths[0], np.nan)
-        return fan_chart(self.times[series][rows], paths, names, truth=known, levels=levels, unit=unit)
+        paths = self.samples[:, series][:, shown][..., chosen]
+        known = np.where(self.observed[series][shown][:, chosen], paths[0], np.nan)
+        return fan_chart(self.times[series][shown], paths, names, truth=known, levels=levels, unit=unit)

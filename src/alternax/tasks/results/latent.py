@@ -1,12 +1,20 @@
 """What is said of a latent trajectory: moments of z after every row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
+from alternax.core.errors import InputError
 from alternax.data.schema import Schema
-from alternax.tasks.results.reported import drop_padding, drop_series_axis
+from alternax.tasks.results.bands import gaussian
+from alternax.tasks.results.levels import DRAWN, central, open_probabilities
+from alternax.tasks.results.reported import drop_padding, drop_series_axis, series_position
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -44,3 +52,53 @@ class LatentMoments:
     def names(self) -> tuple[str, ...]:
         """Names of the latent dimensions: `z0`, `z1`, ..."""
         return tuple(f"z{i}" for i in range(self.mean.shape[-1]))
+
+    def quantile(self, q: float | Sequence[float]) -> np.ndarray:
+        """Quantiles of the normal law with these moments, entry by entry.
+
+        Args:
+            q: One probability, or several: then they lead the result's axes.
+
+        Raises:
+            InputError: If a probability is not between 0 and 1.
+        """
+        probabilities = open_probabilities(q)
+        return self.mean + self.std * gaussian(probabilities).reshape(*probabilities.shape, *(1,) * self.mean.ndim)
+
+    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of the central credible interval of probability `level`, entry by entry."""
+        return central(self.quantile, level)
+
+    def plot(
+        self,
+        dimensions: Sequence[int] | None = None,
+        *,
+        series: int = 0,
+        rows: slice = slice(None),
+        levels: Sequence[float] = (0.5, 0.9),
+    ) -> "Figure":
+        """Median and credible bands over time, one panel a dimension.
+
+        Args:
+            dimensions: Positions of dimensions; default the first six.
+            series: Position of the series.
+            rows: Which rows to show, such as `slice(500, 700)`.
+            levels: Probabilities of the shaded bands.
+
+        Raises:
+            InputError: For a series or dimension that is not there.
+
+        Example:
+            >>> fitted.filter(data).plot([0, 1], rows=slice(0, 300)).savefig("latent.png")
+        """
+        from alternax.plots import fan_chart
+
+        series = series_position(self.schema, series)
+        chosen = list(range(min(len(self.names), 6))) if dimensions is None else list(dimensions)
+        if not all(0 <= i < len(self.names) for i in chosen):
+            raise InputError(f"dimensions must be positions below {len(self.names)}; found {chosen}.")
+        shown = np.flatnonzero(self.valid[series])[rows]
+        law = self.quantile(DRAWN.tolist()).reshape(len(DRAWN), *self.times.shape, -1)[:, series]
+        return fan_chart(
+            self.times[series][shown], law[:, shown][..., chosen], [self.names[i] for i in chosen], levels=levels
+        )

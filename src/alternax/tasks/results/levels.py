@@ -6,6 +6,9 @@ import numpy as np
 
 from alternax.core.errors import InputError
 
+# Probabilities at which a law is drawn: np.quantile of quantiles at k / 200 meets levels of two digits exactly.
+DRAWN = np.clip(np.arange(201) / 200, 1e-3, 1 - 1e-3)
+
 
 def probabilities(q: float | Sequence[float]) -> np.ndarray:
     """The probabilities asked for.

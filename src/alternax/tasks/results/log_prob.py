@@ -9,7 +9,7 @@ from jaxtyping import Float
 from alternax.tasks.results.reported import drop_series_axis
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class LogProb:
     """Log density of whole series in data units, with the standard error of its Monte Carlo estimate.
 
@@ -36,3 +36,12 @@ class LogProb:
 
         columns = {"value": np.atleast_1d(self.value), "standard_error": np.atleast_1d(self.standard_error)}
         return pd.DataFrame({"series": list(self.ids), **columns})
+
+    def __repr__(self) -> str:
+        values, errors = np.atleast_1d(self.value), np.atleast_1d(self.standard_error)
+        if len(values) == 1:
+            said = f"{values[0]:.6g} nats, standard error {errors[0]:.2g}"
+        else:
+            said = f"{len(values)} series of {values.min():.6g} to {values.max():.6g} nats"
+            said += f", standard errors up to {errors.max():.2g}"
+        return f"LogProb({said}, seed {self.seed})"

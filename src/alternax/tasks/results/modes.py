@@ -11,7 +11,7 @@ from alternax.data.schema import Schema
 from alternax.tasks.results.reported import drop_padding, drop_series_axis, long_frame, named
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Modes:
     """Probability of every mode at every row.
 
@@ -58,6 +58,10 @@ class Modes:
         """A DataArray with dimensions `(series, time, mode)`."""
         data = to_xarray(self._with_series(), self.times, named(self.schema, self.names), self.batched)
         return data.rename(feature="mode")
+
+    def __repr__(self) -> str:
+        (series, rows), given = self.times.shape, "smoothed" if self.smoothed else "filtered"
+        return f"Modes({series} series, {rows} rows, {len(self.names)} modes, {given}, seed {self.seed})"
 
     def _with_series(self) -> np.ndarray:
         return self.probabilities if self.probabilities.ndim == 3 else self.probabilities[None]

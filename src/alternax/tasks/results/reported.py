@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from alternax.core.errors import InputError
+from alternax.data.checks import as_names
 from alternax.data.output import to_frame, to_xarray
 from alternax.data.schema import Schema
 
@@ -41,9 +42,9 @@ def named(schema: Schema, names: Sequence[str]) -> Schema:
     return replace(schema, values=tuple(names), kinds=("real",) * len(names), covariates=(), grid=None)
 
 
-def positions(schema: Schema, columns: Sequence[str] | None, most: int) -> list[int]:
-    """Columns asked for, or the first few."""
-    return list(range(min(len(schema.values), most))) if columns is None else schema.positions(columns)
+def positions(schema: Schema, columns: str | Sequence[str] | None, most: int) -> list[int]:
+    """Columns asked for, one or several, or the first few."""
+    return list(range(min(len(schema.values), most))) if columns is None else schema.positions(as_names(columns))
 
 
 def series_position(schema: Schema, series: int) -> int:

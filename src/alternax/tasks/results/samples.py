@@ -27,11 +27,11 @@ class Samples(Paths):
         schema = replace(self.schema, ids=tuple(range(count)), id_name="sample", time_in_index=False)
         return to_frame(self.samples[:, 0], np.repeat(self.times[:1], count, axis=0), schema, True)
 
-    def plot(self, columns: Sequence[str] | None = None, *, paths: int = 5, unit: str = "") -> "Figure":
+    def plot(self, columns: str | Sequence[str] | None = None, *, paths: int = 5, unit: str = "") -> "Figure":
         """Some of the paths over the spread of all, one panel a column.
 
         Args:
-            columns: Names of columns; default the first six.
+            columns: Name of a column, or several; default the first six.
             paths: How many single paths to draw.
             unit: Label of the vertical axis.
         """

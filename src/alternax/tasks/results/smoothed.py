@@ -2,26 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from alternax.core.errors import InputError
-from alternax.tasks.results.bands import gaussian
 from alternax.tasks.results.latent import LatentMoments
-from alternax.tasks.results.levels import central, open_probabilities
+from alternax.tasks.results.levels import open_probabilities
 from alternax.tasks.results.moments import moments_xarray
-from alternax.tasks.results.reported import (
-    as_xarray,
-    drop_padding,
-    long_frame,
-    named,
-    series_position,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from alternax.tasks.results.reported import as_xarray, drop_padding, long_frame, named
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -59,14 +48,9 @@ class Smoothed(LatentMoments):
         Raises:
             InputError: If a probability is not between 0 and 1.
         """
-        probabilities = open_probabilities(q)
         if self.method == "exact":
-            return self.mean + self.std * gaussian(probabilities).reshape(*probabilities.shape, *(1,) * self.mean.ndim)
-        return np.quantile(self.samples if self.batched else self.samples[:, 0], probabilities, axis=0)
-
-    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper end of the central credible interval of probability `level`, entry by entry."""
-        return central(self.quantile, level)
+            return super().quantile(q)
+        return np.quantile(self.samples if self.batched else self.samples[:, 0], open_probabilities(q), axis=0)
 
     def to_frame(self, *, quantiles: Sequence[float] = (0.05, 0.5, 0.95)) -> Any:
         """A long frame: time, feature (`z0`, ...), mean, std and quantiles."""
@@ -80,24 +64,6 @@ class Smoothed(LatentMoments):
         data = moments_xarray(self.mean, self.std, self.names, self.times, self.schema, self.batched)
         draws = as_xarray(self.samples, self.times, named(self.schema, self.names), self.batched)
         return data.assign(samples=draws).rename(feature="latent")
-
-    def plot(
-        self, dimensions: Sequence[int] | None = None, *, series: int = 0, levels: Sequence[float] = (0.5, 0.9)
-    ) -> "Figure":
-        """The spread of the draws over time, one panel a dimension (default: the first six).
-
-        Raises:
-            InputError: For a series or dimension that is not there.
-        """
-        from alternax.plots import fan_chart
-
-        series = series_position(self.schema, series)
-        chosen = list(range(min(len(self.names), 6))) if dimensions is None else list(dimensions)
-        if not all(0 <= i < len(self.names) for i in chosen):
-            raise InputError(f"dimensions must be positions below {len(self.names)}; found {chosen}.")
-        rows = self.valid[series]
-        paths = self.samples[:, series][:, rows][..., chosen]
-        return fan_chart(self.times[series][rows], paths, [self.names[i] for i in chosen], levels=levels)
 
     def __repr__(self) -> str:
         count, series, rows, columns = self.samples.shape
