@@ -27,7 +27,8 @@ Bands of 90 % are those of a normal law as trained, and those scaled by the erro
 `fitted.calibrate` does; CRPS is that of the Gaussian so scaled, in units of the targets. Medians over seeds (one in
 rehearsals); in brackets the range. Chosen are learning rate, penalty, or 3 for position, velocity and acceleration.
 Training is timed on one core, without compilation (5 to 20 s), while the machine had other work at times, so that the
-seconds compare roughly; decoding is that of the whole test part at once.
+seconds compare roughly; decoding is that of the whole test part at once. S4D was timed when models still ran it row by
+row; in its chunked form it trains on the maze in 18 s and errs the same.
 
     python benchmarks/studies/decoders.py [--seeds 3] [--out benchmarks/studies/decoders.md]
 """

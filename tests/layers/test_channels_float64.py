@@ -91,6 +91,10 @@ def test_chunks_of_any_size_agree(method, chunk):
     np.testing.assert_allclose(kept, states, rtol=1e-11, atol=1e-12)
 
 
+def test_chunks_grow_with_the_sequence():
+    assert [channels.rows_at_once(length) for length in (1, 511, 1024, 2048, 65_536)] == [16, 16, 32, 64, 64]
+
+
 @pytest.mark.parametrize("method", FORMS)
 def test_a_single_row(method):
     layer = LAYERS["zoh"]

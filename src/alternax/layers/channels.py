@@ -99,6 +99,11 @@ def check_method(layer: str, method: str) -> None:
         raise InputError(f"{layer}: unknown method {method!r}; choose from {known}.")
 
 
+def rows_at_once(length: int) -> int:
+    """Rows of a chunk: a power of two from 16 to `CHUNK`, about a thirty-second of the sequence."""
+    return min(CHUNK, max(16, 1 << (length // 32).bit_length() >> 1))
+
+
 def step(
     bank: Bank, x_t: Float[Array, "dim"], state: Float[Array, "2 dim pairs"], dt: Scalar | None
 ) -> tuple[Float[Array, "dim"], Float[Array, "2 dim pairs"]]:
@@ -117,12 +122,16 @@ def run(
     dt: Float[Array, "time"] | None,
     keep: Int[Array, "kept"] | None,
     method: Method = "auto",
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> tuple[Float[Array, "time dim"], Float[Array, "*kept_shape 2 dim pairs"]]:
-    """Outputs of all rows and states, with the arguments of a layer's call; `chunk` is the T of the chunked form."""
+    """Outputs of all rows and states, with the arguments of a layer's call.
+
+    `chunk` is the T of the chunked form; by default the smaller, the shorter the sequence: the matrices of a chunk cost
+    the same for one sequence as for many.
+    """
     if method == "auto":
         method = "chunked" if jax.default_backend() == "cpu" else "fft"
-    chunk = min(chunk, x.shape[0])
+    chunk = min(rows_at_once(x.shape[0]) if chunk is None else chunk, x.shape[0])
     many = keep is not None and 3 * keep.shape[0] > x.shape[0]
     if method == "scan" or resets is not None or dt is not None or many:
         y, h = _scanned(bank, x, state, valid, resets, dt, keep, chunk)
