@@ -10,13 +10,15 @@ S3 is asked in swaps of neighbours and the identity, which generate it. Asked in
 within 500 steps by DeltaProduct (.21 at the length of training); one block of 4 heads without convolution reached
 .76 / .60 / .58 after 750 steps. With hand-set weights it is exact over any length: tests/layers/test_deltaproduct.py.
 
-    python benchmarks/capabilities.py [--layers lru gru] [--tasks parity] [--seeds 3] [--steps 1000] [--out FILE]
+    python benchmarks/capabilities.py [--layers lru gru] [--tasks parity] [--seeds 3] [--steps 1000] [--kept FOLDER]
+        [--out benchmarks/capabilities.md]
 """
 
 import argparse
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -24,6 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from finished import once
 from setting import machine, write_table
 
 import alternax as ax
@@ -145,8 +148,9 @@ def judged(bodies: Body, rows: Rows, count: jax.Array) -> jax.Array:
     return eqx.filter_vmap(one)(bodies)
 
 
-def run(name: str, task: str, seeds: int, steps: int) -> np.ndarray:
-    """Scores above chance `(length, seed)`."""
+def run(name: str, task: str, seeds: int, steps: int) -> dict[str, Any]:
+    """Scores above chance `(length, seed)` and the seconds of processor time they took."""
+    started = time.process_time()
     example = TASKS[task](LENGTHS[0])
     count = jnp.asarray(example.target_count)
     bodies = eqx.filter_vmap(lambda key: Body(name, key=key))(jax.random.split(jax.random.key(0), seeds))
@@ -155,17 +159,16 @@ def run(name: str, task: str, seeds: int, steps: int) -> np.ndarray:
     for first in range(0, steps, DISPATCH):
         bodies, states = trained(bodies, states, rows, count, jnp.asarray(first), steps)
     scores = np.stack([judged(bodies, drawn(task, n, TESTED, seed=2), count) for n in LENGTHS])
-    if example.target_count == 0:
-        return 1 - 6 * scores
-    chance = 1 / example.target_count
-    return (scores - chance) / (1 - chance)
+    chance = 1 / max(example.target_count, 1)
+    above = (scores - chance) / (1 - chance) if example.target_count else 1 - 6 * scores
+    return {"scores": above.tolist(), "seconds": time.process_time() - started}
 
 
-def cell(scores: np.ndarray) -> str:
+def cell(scores: list[float]) -> str:
     """Median and range over the seeds."""
     if len(scores) == 1:
         return f"{scores[0]:.2f}"
-    return f"{np.median(scores):.2f} ({scores.min():.2f} to {scores.max():.2f})"
+    return f"{np.median(scores):.2f} ({min(scores):.2f} to {max(scores):.2f})"
 
 
 def main() -> None:
@@ -176,26 +179,28 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=1000, help=f"a multiple of {DISPATCH}")
+    parser.add_argument("--kept", type=Path, help="a folder for what is finished, to go on from")
     parser.add_argument("--out")
     options = parser.parse_args()
     if options.steps < 1 or options.steps % DISPATCH:
         parser.error(f"--steps must be a multiple of {DISPATCH}, found {options.steps}")
-    started = time.perf_counter()
     tables = {task: [] for task in options.tasks}
+    seconds = 0.0
     for name in options.layers:
         for task in options.tasks:
-            begun = time.perf_counter()
-            scores = run(name, task, options.seeds, options.steps)
-            cells = [cell(row) for row in scores]
+            make = partial(run, name, task, options.seeds, options.steps)
+            found = once(options.kept, f"{name} {task} {options.seeds} {options.steps}", make)
+            cells = [cell(scores) for scores in found["scores"]]
             tables[task].append(f"| {name} | {' | '.join(cells)} |")
-            print(f"{name}, {task}: {', '.join(cells)} in {time.perf_counter() - begun:.0f} s", flush=True)
+            seconds += found["seconds"]
+            print(f"{name}, {task}: {', '.join(cells)} in {found['seconds']:.0f} s", flush=True)
     lines = []
     for task, rows in tables.items():
         head = "| layer | " + " | ".join(f"length {n}" for n in LENGTHS) + " |"
         lines += [f"## {task}", "", head, "|---|" + "---|" * len(LENGTHS), *rows, ""]
     note = (
         f"{options.seeds} seeds, {options.steps} steps of {BATCH} sequences, width {DIM}, {DEPTH} blocks, trained at "
-        f"length {LENGTHS[0]}; {(time.perf_counter() - started) / 60:.0f} minutes in all. {machine()}"
+        f"length {LENGTHS[0]}; {seconds / 60:.0f} minutes of processor time in all. {machine()}"
     )
     write_table("What a layer can and cannot do", __doc__, [*lines, note], options.out)
 

@@ -11,18 +11,19 @@ vector: trained on 192 months, forecasts of 55 origins up to 2011. The rule is t
 Steps and learning rate were raised as long as the CRPS fell and minutes allowed, then an average of the parameters over
 the last steps was tried; the trials are in the second table. Weight decay was left at 0.01.
 
-    python benchmarks/fields.py [--seeds 1] [--samples 40] [--rolling] [--keep FOLDER] [--out benchmarks/fields.md]
+    python benchmarks/fields.py [--seeds 1] [--samples 40] [--rolling] [--kept FOLDER] [--out benchmarks/fields.md]
 """
 
 import argparse
-import sys
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
+from field_networks import HORIZON, TRIED, Setting, networks, temperature, train
+from finished import once
 from markdown_tables import line
+from persistence import damped_persistence
 from setting import machine, write_table
 
 import alternax as ax
@@ -31,24 +32,7 @@ from alternax.data import cells
 from alternax.data.datasets import hadisst
 from alternax.demo import baselines, sea_surface
 
-sys.path.insert(0, str(Path(__file__).parent / "studies"))
-from finished import once  # pyright: ignore[reportMissingImports]
-
-HORIZON, LEADS = sea_surface.HORIZON, (0, 2, 5)
-
-
-class Setting(NamedTuple):
-    """How a network is trained."""
-
-    steps: int
-    learning_rate: float
-    weight_decay: float
-    average: float | None
-
-    def __str__(self) -> str:
-        """In words, as in names of kept files."""
-        words = f"{self.steps} steps, rate {self.learning_rate}, weight decay {self.weight_decay}"
-        return words if self.average is None else f"{words}, average {self.average}"
+LEADS = (0, 2, 5)
 
 
 TRIALS = (
@@ -69,38 +53,6 @@ nor the last two trials apart. The best trial has the most steps and the highest
 may help."""
 CHOICE = "The trials inside the training years, seed 0, beside the two best baselines there:"
 PLAIN = ("linear inverse model", "damped persistence")
-TRIED = "convolutions, latent vector of 16"
-
-
-def temperature(data: ax.Sequences) -> ax.Sequences:
-    """Without the winds."""
-    return data.select([column for column in data.schema.values if column.startswith("sst")])
-
-
-def networks(sst: ax.Sequences) -> dict[str, tuple[int, ax.GridNet]]:
-    """Length of the latent and the networks, by name."""
-    grid = ax.Grid.of(sst)
-    field = grid.coarse(2, channels=4)
-    shapes = {
-        TRIED: (16, {}),
-        "convolutions, latent field 4 x 4 x 15": (field.obs_dim, {"latent": field}),
-        "convolutions, U-Net with skip paths, latent field": (field.obs_dim, {"latent": field, "skip": True}),
-    }
-    return {name: (size, ax.GridNet(grid, width=12, levels=2, **more)) for name, (size, more) in shapes.items()}
-
-
-def train(data: ax.Sequences, rows: int, latent_dim: int, net: ax.GridNet, setting: Setting, seed: int) -> ax.Fitted:
-    """Fitted on rollouts up to the horizon, like the demo's."""
-    known = data.rows(0, rows)
-    model = ax.Alternator(
-        data.obs_dim, latent_dim=latent_dim, control_dim=data.control_dim, ftn=net, otn=net, alpha="learned",
-        noise="lowrank", rank=8, residual="carry", key=jax.random.key(seed),
-    )  # fmt: skip
-    return ax.fit(
-        model, known, objective=ax.RolloutScore("crps", horizon=HORIZON, samples=2, origins=8),
-        transform=ax.Chain([ax.SeasonalAnomaly("month"), ax.Scale("all")]).fit(known), batch=1, window=36, valid=None,
-        every=10, seed=seed, progress=False, **setting._asdict(),
-    )  # fmt: skip
 
 
 def errors(paths: np.ndarray, truth: np.ndarray) -> list[float]:
@@ -116,7 +68,7 @@ class Judge(NamedTuple):
     rows: int
     count: int
     samples: int
-    keep: Path | None
+    kept: Path | None
 
     @property
     def ahead(self) -> np.ndarray:
@@ -125,7 +77,7 @@ class Judge(NamedTuple):
 
     def network(self, name: str, setting: Setting, seed: int) -> dict[str, Any]:
         """Scores, numbers learned and seconds of training; kept where there is a folder."""
-        found = once(self.keep, f"{name} {self.rows} {setting} {seed}", lambda: self._network(name, setting, seed))
+        found = once(self.kept, f"{name} {self.rows} {setting} {seed}", lambda: self._network(name, setting, seed))
         print(name, self.rows, setting, seed, found, flush=True)
         return found
 
@@ -153,24 +105,13 @@ class Judge(NamedTuple):
 
     def plain(self) -> dict[str, list[float]]:
         """Scores of the baselines."""
-        month, field = np.arange(self.data.lengths[0]) % 12, temperature(self.data).x[0]
-        normal = np.stack([field[: self.rows][month[: self.rows] == m].mean(0) for m in range(12)])
-        anomaly = field - normal[month]
+        ocean = cells.variables(self.data.schema) == "sst"
+        _, anomaly, _ = sea_surface.anomalies(self.data, ocean, self.rows)
         task = baselines.Task(anomaly, self.rows, self.ahead[:, 0], HORIZON, self.samples)
-        weight = cells.area_weights(self.data.schema)[cells.variables(self.data.schema) == "sst"]
+        weight = cells.area_weights(self.data.schema)[ocean]
         ensembles = baselines.ensembles(task, weight, np.random.default_rng(0))
         ensembles["damped persistence"] = damped_persistence(task, np.random.default_rng(0))
         return {name: errors(ensemble, anomaly[task.rows]) for name, ensemble in ensembles.items()}
-
-
-def damped_persistence(task: baselines.Task, rng: np.random.Generator) -> np.ndarray:
-    """Of the last anomaly of every cell its lag-one share a month, dressed with errors that this made in training."""
-    before, after = task.field[: task.train - 1], task.field[1 : task.train]
-    steps = np.arange(1, task.horizon + 1)[:, None]
-    share = ((before * after).sum(0) / (before**2).sum(0)) ** steps
-    start = rng.integers(task.train - task.horizon, size=(task.samples, len(task.origins)))
-    error = task.field[start[..., None] + steps[:, 0]] - share * task.field[start][:, :, None]
-    return share * task.field[task.origins - 1][:, None] + error - error.mean(0)
 
 
 def trials(judge: Judge) -> list[str]:
@@ -191,7 +132,7 @@ def table(judge: Judge, setting: Setting, seeds: int, only: str | None) -> list[
             lines.append(_trained(name, [judge.network(name, setting, seed) for seed in range(seeds)]))
     if only:
         return lines
-    demo = [once(judge.keep, f"demo {judge.rows} {seed}", lambda seed=seed: judge.demo(seed)) for seed in range(seeds)]
+    demo = [once(judge.kept, f"demo {judge.rows} {seed}", lambda seed=seed: judge.demo(seed)) for seed in range(seeds)]
     lines.append(_trained("demo's alternators on 6 and 20 patterns", demo))
     return lines + [line([name, *_three(scores), "-", "-"]) for name, scores in judge.plain().items()]
 
@@ -217,13 +158,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--rolling", action="store_true", help="the trials inside the training years, nothing else")
     parser.add_argument("--only", help="networks with this in their name, and no others; no baselines, no trials")
-    parser.add_argument("--keep", type=Path, help="a folder of finished runs with as many samples, to go on from")
+    parser.add_argument("--kept", type=Path, help="a folder of finished runs with as many samples, to go on from")
     parser.add_argument("--out")
     options = parser.parse_args()
     data = hadisst(winds=True).with_calendar("month")
     rows = sea_surface.ROLLING_ROWS
-    rolling = Judge(data, rows, sea_surface.TRAIN_ROWS - rows - HORIZON + 1, options.samples, options.keep)
-    judge = Judge(data, sea_surface.TRAIN_ROWS, sea_surface.ORIGINS, options.samples, options.keep)
+    rolling = Judge(data, rows, sea_surface.TRAIN_ROWS - rows - HORIZON + 1, options.samples, options.kept)
+    judge = Judge(data, sea_surface.TRAIN_ROWS, sea_surface.ORIGINS, options.samples, options.kept)
     about, lines = __doc__.split("\n\n    python")[0], []
     if not options.rolling:
         setting = CHOSEN._replace(steps=options.steps)

@@ -9,15 +9,19 @@ trainings, of which the first of a layer compiles.
 
 The files are in the wheel aeon==1.6.0, folder aeon/datasets/data/JapaneseVowels; ALTERNAX_DATA must be that folder.
 
-    python benchmarks/japanese_vowels.py [--layers lru gru] [--seeds 3] [--out benchmarks/japanese_vowels.md]
+    python benchmarks/japanese_vowels.py [--layers lru gru] [--seeds 3] [--kept FOLDER]
+        [--out benchmarks/japanese_vowels.md]
 """
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
+from finished import once
 from setting import data_folder, machine, write_table
 
 import alternax as ax
@@ -64,7 +68,7 @@ def ridge(train: ax.Sequences, test: ax.Sequences, penalty: float = 1.0) -> floa
     return float(((asked @ weights).argmax(1) == test.labels).mean())
 
 
-def run(train: ax.Sequences, test: ax.Sequences, layer: str, seed: int) -> tuple[float, float, int]:
+def run(train: ax.Sequences, test: ax.Sequences, layer: str, seed: int) -> dict[str, Any]:
     """Test accuracy, seconds of processor time and number of weights."""
     started = time.process_time()
     model = ax.Autoregressive(
@@ -75,17 +79,19 @@ def run(train: ax.Sequences, test: ax.Sequences, layer: str, seed: int) -> tuple
         learning_rate=3e-3, weight_decay=0.05, average=0.98, valid=None, seed=seed, progress=False,
     )  # fmt: skip
     seconds = time.process_time() - started
-    return fitted.classify(test).accuracy, seconds, parameter_count((model.body, model.classifier))
+    weights = parameter_count((model.body, model.classifier))
+    return {"accuracy": fitted.classify(test).accuracy, "seconds": seconds, "weights": weights}
 
 
-def row(train: ax.Sequences, test: ax.Sequences, layer: str, seeds: int) -> str:
+def row(train: ax.Sequences, test: ax.Sequences, layer: str, seeds: int, keep: Path | None) -> str:
     """A line of the table; a layer that fails says so and does not stop the others."""
     try:
-        accuracy, seconds, weights = zip(*(run(train, test, layer, seed) for seed in range(seeds)), strict=True)
+        runs = [once(keep, f"{layer} {seed}", partial(run, train, test, layer, seed)) for seed in range(seeds)]
     except Exception as error:
         return f"| {layer} | failed: {type(error).__name__} | {' '.join(str(error).split())[:120]} | - | - |"
+    accuracy, seconds = ([one[key] for one in runs] for key in ("accuracy", "seconds"))
     by_seed = ", ".join(f"{a:.3f}" for a in accuracy)
-    return f"| {layer} | {np.median(accuracy):.3f} | {by_seed} | {weights[0]:,} | {np.median(seconds):.0f} |"
+    return f"| {layer} | {np.median(accuracy):.3f} | {by_seed} | {runs[0]['weights']:,} | {np.median(seconds):.0f} |"
 
 
 def main() -> None:
@@ -93,6 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--layers", nargs="+", default=sorted(ax.layers.NAMES))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--kept", type=Path, help="a folder for what is finished, to go on from")
     parser.add_argument("--out")
     options = parser.parse_args()
     train, test = (read(data_folder(f"JapaneseVowels_{part}.ts")) for part in ("TRAIN", "TEST"))
@@ -103,7 +110,7 @@ def main() -> None:
         f"| ridge on mean, deviation, first, last | {ridge(train, test):.3f} | - | - | - |",
     ]
     for layer in options.layers:
-        table.append(row(train, test, layer, options.seeds))
+        table.append(row(train, test, layer, options.seeds, options.kept))
         print(table[-1], flush=True)
     note = f"Width {WIDTH}, depth {DEPTH}, {STEPS} steps of {BATCH} utterances, {HIDDEN:.0%} of the entries hidden."
     write_table("JapaneseVowels", __doc__, [*table, "", f"{note} {machine()}"], options.out)

@@ -10,6 +10,7 @@ pattern coordinates on this month's (winds included), and for each cell a damped
 import sys
 
 import numpy as np
+from persistence import lag_one_share
 
 from alternax import metrics
 from alternax.data import cells
@@ -25,10 +26,8 @@ class Core:
 
     def __init__(self, data, rows, count):
         ocean = cells.variables(data.schema) == "sst"
-        month = np.arange(data.lengths[0]) % 12
-        normal = np.stack([data.x[0][:rows][month[:rows] == m].mean(0) for m in range(12)])
-        anomaly = data.x[0] - normal[month]
-        self.rows, self.field, self.wind = rows, anomaly[:, ocean], anomaly[:, ~ocean]
+        self.rows = rows
+        self.field, self.wind = (sea_surface.anomalies(data, part, rows)[1] for part in (ocean, ~ocean))
         self.weight = cells.area_weights(data.schema)[ocean]
         self.right = np.linalg.svd(self.field[:rows] * self.weight, full_matrices=False)[2]
         self.wind_right = np.linalg.svd(self.wind[:rows], full_matrices=False)[2]
@@ -45,8 +44,7 @@ class Core:
         gram = before.T @ before
         step = np.linalg.solve(gram + ridge * np.trace(gram) / len(gram) * np.eye(len(gram)), before.T @ after)
         rest = self.field - own @ basis
-        a, b = rest[: self.rows - 1], rest[1 : self.rows]
-        damping = np.clip((a * b).sum(0) / (a**2).sum(0), 0.01, 0.99)
+        damping = lag_one_share(rest[: self.rows], 0.01, 0.99)
         now, remainder, means = state[self.origins - 1], rest[self.origins - 1], []
         for _ in range(HORIZON):
             now, remainder = now @ step, damping * remainder

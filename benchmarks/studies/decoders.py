@@ -34,7 +34,6 @@ row; in its chunked form it trains on the maze in 18 s and errs the same.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -51,6 +50,7 @@ import plain_decoders
 from decoding_models import Build, asked, models, size
 from decoding_results import Row, at_labels, figure, table
 from decoding_tasks import Task, lorenz_task, maze_task, spikes
+from finished import once
 from setting import machine, write_table
 from vrnn_decoder import VRNNDecoder
 
@@ -154,23 +154,18 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs=2, default=STEPS, metavar=("LORENZ", "MAZE"))
     parser.add_argument("--rates", type=float, nargs="+", default=RATES, help="learning rates to choose from")
     parser.add_argument("--models", nargs="+", help="only those whose name contains one of these; no figure then")
-    parser.add_argument("--kept", type=Path, help="a JSON file of rows finished with these settings, to go on from")
+    parser.add_argument("--kept", type=Path, help="a folder for rows finished with these settings, to go on from")
     parser.add_argument("--out")
     options = parser.parse_args()
     x, z = lorenz.load()
     maze = maze_task(options.steps[1])
     tasks = (lorenz_task(x, z, options.steps[0]), lorenz_task(spikes(), z, 0)), (maze, maze)
-    kept = json.loads(options.kept.read_text()) if options.kept and options.kept.exists() else {}
     found: dict[str, dict[str, Row]] = {}
     for task, linear in tasks:
         rows = found.setdefault(task.name, {})
         for name, job in jobs(task, linear, options).items():
-            past = kept.get(task.name, {}).get(name)
-            rows[name] = Row(**past) if past else job()
+            rows[name] = Row(**once(options.kept, f"{task.name} {name}", lambda job=job: asdict(job())))
             print(task.name, name, rows[name].size, rows[name].choice, rows[name].found, flush=True)
-            if options.kept:
-                kept.setdefault(task.name, {})[name] = asdict(rows[name])
-                options.kept.write_text(json.dumps(kept))
     lines = [text for task, rows in found.items() for text in table(task, rows)]
     about, _ = (__doc__ or "").split("\n\n    python")
     write_table("Decoders on equal budgets", about, [*lines, SHOWS, "", FIGURE, "", machine()], options.out)

@@ -116,7 +116,7 @@ def size(model: ax.Model) -> int:
         case ax.Autoregressive():
             idle = (model.head, model.noise, model.residual)
         case VRNNDecoder():
-            idle = (model.prior, model.emission_net)
+            idle = (model.cell.prior_net, model.cell.emission_net)
         case _:
             idle = ()
     return parameter_count(model) - parameter_count(idle)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import etth1
 import numpy as np
 from jaxtyping import Float
+from persistence import damped_persistence
 
 import alternax as ax
 from alternax.data import cells
@@ -122,7 +123,7 @@ def sea_surface_temperature(steps: int) -> Task:
     shown = np.concatenate([values / size for values, size in zip(coordinates, sizes, strict=True)], axis=1)
     field, basis = anomalies.x[0][:, ocean], sizes[0] * temperature.basis[:, ocean]
     asked = baselines.Task(field, train, train + np.arange(sea_surface.ORIGINS), horizon, SAMPLES)
-    rest = _damped(replace(asked, field=field - shown[:, :PATTERNS] @ basis), np.random.default_rng(0))
+    rest = damped_persistence(replace(asked, field=field - shown[:, :PATTERNS] @ basis), np.random.default_rng(0))
     return Task(
         name="HadISST, 1 to 6 months ahead", lead="months ahead", yardstick="damped persistence",
         data=ax.Sequences.from_numpy(shown, times=data.times[0], calendar=("month",)), train=train, held_out=50,
@@ -134,14 +135,4 @@ def sea_surface_temperature(steps: int) -> Task:
 
 def _plain(task: baselines.Task, weight: np.ndarray, rng: np.random.Generator) -> dict[str, baselines.Paths]:
     """The demo's baselines on all cells, and damped persistence of the cells themselves."""
-    return baselines.ensembles(task, weight, rng) | {"damped persistence": _damped(task, rng)}
-
-
-def _damped(task: baselines.Task, rng: np.random.Generator) -> baselines.Paths:
-    """Paths of damped persistence: of every last value its lag-one share a month, and errors it made in training."""
-    before, after = task.field[: task.train - 1], task.field[1 : task.train]
-    leads = np.arange(1, task.horizon + 1)
-    share = np.clip((before * after).sum(0) / (before**2).sum(0), 0.0, 1.0) ** leads[:, None]
-    start = rng.integers(task.train - task.horizon, size=(task.samples, len(task.origins)))
-    errors = task.field[start[..., None] + leads] - share * task.field[start][:, :, None]
-    return (errors - errors.mean(0) + share * task.field[task.origins - 1][:, None]).astype(np.float32)
+    return baselines.ensembles(task, weight, rng) | {"damped persistence": damped_persistence(task, rng)}

@@ -24,55 +24,51 @@ unbiased CRPS, the energy score of all columns over the whole horizon over the s
 ratio (1 is calibrated), share of the truth inside the central 90 %.
 
     python benchmarks/studies/forecasters.py [--seeds 3] [--only hadisst] [--models VRNN GRU] [--steps 20]
-        [--keep FOLDER] [--out benchmarks/studies/forecasters.md]
+        [--kept FOLDER] [--out benchmarks/studies/forecasters.md]
 """
 
 import argparse
-import json
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from forecast_models import FEW_ROWS, MODELS, RIVALS, Sampler, linear_models, timed, train
-from forecast_tasks import SAMPLES, SCORES, Task, electricity, sea_surface_temperature
-from markdown_tables import line
+from finished import once
+from forecast_models import FEW_ROWS, MODELS, Sampler, linear_models, timed, train
+from forecast_results import figure, row, table
+from forecast_tasks import SAMPLES, Task, electricity, sea_surface_temperature
 from setting import machine, write_table
 
 TRIES = ((2e-3, 30_000), (6e-3, 15_000))
 TASKS = {"etth1": (electricity, 700, MODELS), "hadisst": (sea_surface_temperature, 300, FEW_ROWS)}
 
 
-def measured(name: str, task: Task, seeds: int, keep: Path | None) -> dict[str, Any]:
+def measured(name: str, task: Task, seeds: int, folder: Path | None) -> dict[str, Any]:
     """All tries with seed 0, and the best of them with all seeds."""
-    alive: dict[tuple[int, int], tuple[Sampler, dict[str, Any]]] = {}
-    tries = [attempt(name, task, (number, 0), keep, alive, score=False) for number in range(len(TRIES))]
-    best = int(np.argmin(np.nan_to_num([found["loss"] for found in tries], nan=np.inf)))
-    runs = [attempt(name, task, (best, seed), keep, alive, score=True) for seed in range(seeds)]
-    return {key: [found[key] for found in runs] for key in runs[0]}
 
-
-def attempt(
-    name: str, task: Task, which: tuple[int, int], keep: Path | None,
-    alive: dict[tuple[int, int], tuple[Sampler, dict[str, Any]]], *, score: bool,
-) -> dict[str, Any]:  # fmt: skip
-    """The training with this try and seed and, if asked for, the scores of its paths; kept ones are read instead."""
-    number, seed = which
-    kept = keep / f"{task.name.split(',')[0]} {name} {number} {seed} {task.steps}.json" if keep else None
-    found = json.loads(kept.read_text()) if kept and kept.exists() else {}
-    if found and (not score or "scores" in found):
-        return found
-    if which not in alive:
+    @cache
+    def trained(number: int, seed: int) -> tuple[Sampler, dict[str, Any]]:
         sampler, loss, costs = train(name, task, *TRIES[number], seed)
-        alive[which] = sampler, {"loss": loss, "rate": TRIES[number][0]} | costs
-    sampler, found = alive[which]
-    found = found | (scored(task, sampler, seed) if score else {})
-    print(name, which, {key: value for key, value in found.items() if key != "leads"}, flush=True)
-    if kept:
-        kept.write_text(json.dumps(found))
-    return found
+        return sampler, {"loss": loss, "rate": TRIES[number][0]} | costs
+
+    def judged(number: int, seed: int) -> dict[str, Any]:
+        sampler, costs = trained(number, seed)
+        return costs | scored(task, sampler, seed)
+
+    def kept(make: Callable[[int, int], dict[str, Any]], what: str, number: int, seed: int) -> dict[str, Any]:
+        label = f"{task.name.split(',')[0]} {name} {number} {seed} {task.steps} {what}"
+        found = once(folder, label, lambda: make(number, seed))
+        print(label, {key: value for key, value in found.items() if key != "leads"}, flush=True)
+        return found
+
+    tries = [kept(lambda *which: trained(*which)[1], "trained", number, 0) for number in range(len(TRIES))]
+    best = int(np.argmin(np.nan_to_num([found["loss"] for found in tries], nan=np.inf)))
+    runs = [kept(judged, "judged", best, seed) for seed in range(seeds)]
+    return {key: [found[key] for found in runs] for key in runs[0]}
 
 
 def scored(task: Task, sampler: Sampler, seed: int) -> dict[str, Any]:
@@ -100,52 +96,6 @@ def linear_rows(task: Task, seeds: int) -> dict[str, dict[str, Any]]:
             row["scores"].append(scores)
             row["leads"].append(leads.tolist())
     return rows
-
-
-def row(name: str, found: dict[str, Any]) -> str:
-    """A line of the table: medians over seeds, the range of MSE and CRPS, and costs without compilation."""
-    scores = np.array(found["scores"])
-    middle, low, high = np.median(scores, 0), scores.min(0), scores.max(0)
-    cells = [f"{m:.3f} ({a:.3f}-{b:.3f})" for m, a, b in zip(middle[:2], low, high, strict=False)]
-    cells += [f"{value:.3f}" for value in middle[2:3]] + [f"{value:.2f}" for value in middle[3:]]
-    cost = [f"{found['parameters'][0]:,}", *(f"{min(found[k], default=np.nan):.1f}" for k in ("training", "sampling"))]
-    return line([name, *cells, *("-" if text in ("0", "nan") else text for text in cost)])
-
-
-def table(task: Task, rows: dict[str, dict[str, Any]]) -> list[str]:
-    """The lines of one task's table."""
-    sampling = f"{SAMPLES} paths x {len(task.origins)} origins, s"
-    head = ["model", *SCORES, "parameters", "training, s, one core", sampling]
-    return [f"## {task.name}", "", line(head), line(["---"] * len(head)), *(row(n, f) for n, f in rows.items()), ""]
-
-
-def figure(path: Path, done: list[tuple[Task, dict[str, dict[str, Any]]]]) -> None:
-    """CRPS by lead over the yardstick's: Alternators black, autoregressions blue, rivals red, the rest grey."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    _, panels = plt.subplots(1, len(done), figsize=(7 * len(done), 6.5), layout="constrained", squeeze=False)
-    for axes, (task, rows) in zip(panels[0], done, strict=True):
-        leads = {name: np.median(found["leads"], axis=0) for name, found in rows.items()}
-        ratios = {name: values / leads[task.yardstick] for name, values in leads.items()}
-        seen: dict[str, int] = {}
-        for name, values in ratios.items():
-            colour = _colour(name)
-            style = ("-", "--", ":", "-.", (0, (1, 3)), (0, (6, 3, 1, 3, 1, 3)))[seen.get(colour, 0) % 6]
-            seen[colour] = seen.get(colour, 0) + 1
-            axes.plot(np.arange(1, len(values) + 1), values, color=colour, linestyle=style, label=name)
-        axes.set(title=task.name, xlabel=task.lead, ylabel=f"CRPS over that of {task.yardstick}")
-        axes.set_ylim(None, float(np.quantile(list(ratios.values()), 0.9)))
-        axes.legend(fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.1))
-    plt.savefig(path, dpi=120)
-
-
-def _colour(name: str) -> str:
-    if name.startswith("Alternator"):
-        return "black"
-    return "tab:red" if name in RIVALS else "tab:blue" if name in MODELS else "tab:gray"
 
 
 FIGURE = "![CRPS by lead, over that of a plain forecast; the worst tenth is cut off](forecasters.png)"
@@ -189,14 +139,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=TASKS, default=TASKS)
     parser.add_argument("--models", nargs="*", choices=FEW_ROWS, default=FEW_ROWS)
     parser.add_argument("--steps", type=int, help="of every training")
-    parser.add_argument("--keep", type=Path, help="folder with finished trainings, which are not run again")
+    parser.add_argument("--kept", type=Path, help="a folder for what is finished, to go on from")
     parser.add_argument("--out")
     options = parser.parse_args()
     done = []
     for make, steps, names in (TASKS[short] for short in options.only):
         task, rows = make(options.steps or steps), {}
         for name in (name for name in names if name in options.models):
-            rows[name] = measured(name, task, options.seeds, options.keep)
+            rows[name] = measured(name, task, options.seeds, options.kept)
             print(row(name, rows[name]), flush=True)
         done.append((task, rows | linear_rows(task, options.seeds)))
     lines = [text for short, one in zip(options.only, done, strict=True) for text in [*table(*one), SHOWS[short], ""]]

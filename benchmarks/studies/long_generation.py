@@ -24,10 +24,8 @@ was taken after a trial of it and the library's "multiscale" on data of another 
 """
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +37,7 @@ import jax.numpy as jnp
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from finished import once
 from lorenz_paths import (
     COLUMNS,
     LEADS,
@@ -148,7 +147,7 @@ def as_generated(fitted: ax.Fitted, data: Data, rows: int, seed: int = 0) -> np.
     return np.asarray(fitted.forecast(before, horizon=rows, samples=1, seed=seed).samples[0])
 
 
-def neural(name: str, steps: int, rows: int, seed: int) -> tuple[dict[str, dict], dict[str, np.ndarray]]:
+def neural(name: str, steps: int, rows: int, seed: int) -> dict[str, dict[str, Any]]:
     """Scores of a trained model as it generates and without noise, and its paths."""
     data, started = load(rows, seed), time.perf_counter()
     fitted = CHOSEN[name].train(data.train, steps, seed)
@@ -163,7 +162,7 @@ def neural(name: str, steps: int, rows: int, seed: int) -> tuple[dict[str, dict]
     alone = fitted.transform.inverse(scaled, np.zeros(scaled.shape[:2]), range(len(scaled)))
     still = distances(alone[:PATHS], data.truth) | shared | {"valid": valid_time(alone[:, :LEADS], data.ahead)}
     still["exponent"] = exponent(step, carried, rows // 20)
-    return {name: noisy, f"{name}, noise off": still}, {name: paths.astype(np.float32)}
+    return {"scores": {name: noisy, f"{name}, noise off": still}, "paths": {name: paths.astype(np.float32).tolist()}}
 
 
 def choose(data: Data, steps: int, rows: int) -> None:
@@ -180,20 +179,6 @@ def choose(data: Data, steps: int, rows: int) -> None:
     for name, setting in TRIES.items():
         found = score(as_generated(setting.train(train, steps, 0), data, rows))
         print(f"{name}: {found:.3f}", flush=True)
-
-
-def once(folder: Path | None, name: str, make: Callable[[], tuple]) -> tuple[dict[str, dict], dict[str, np.ndarray]]:
-    """What `make` returns, scores and paths by name, read back where it was kept before."""
-    file = folder / f"{name}.npz" if folder else None
-    if file and file.exists():
-        stored = np.load(file)
-        return json.loads(str(stored["scores"])), {key: stored[key] for key in stored if key != "scores"}
-    scores, paths = make()
-    print(name, json.dumps(scores), flush=True)
-    if file:
-        file.parent.mkdir(exist_ok=True)
-        np.savez(file, scores=json.dumps(scores), **paths)
-    return scores, paths
 
 
 def main() -> None:
@@ -215,9 +200,10 @@ def main() -> None:
         runs = {"plain": partial(plain, options.rows, seed)}
         runs |= {name: partial(neural, name, options.steps, options.rows, seed) for name in options.models}
         for name, make in runs.items():
-            scores, paths = once(options.kept, f"{seed} {name}", make)
-            shown |= paths if seed == 0 else {}
-            for paths_name, result in scores.items():
+            made = once(options.kept, f"{seed} {name}", make)
+            print(name, seed, made["scores"], flush=True)
+            shown |= {key: np.asarray(path) for key, path in made["paths"].items()} if seed == 0 else {}
+            for paths_name, result in made["scores"].items():
                 found.setdefault(paths_name, []).append(result)
     titles = [title for title, _ in COLUMNS.values()]
     lines = [f"| {' | '.join(['paths', *titles])} |", "| --- " * (len(titles) + 1) + "|"]

@@ -123,7 +123,7 @@ class Linear(NamedTuple):
         return float(np.log(np.abs(np.linalg.eigvals(companion)).max()) / DT)
 
 
-def plain(rows: int, seed: int) -> tuple[dict[str, dict], dict[str, np.ndarray]]:
+def plain(rows: int, seed: int) -> dict[str, dict[str, Any]]:
     """Scores and paths of what needs no training by gradient."""
     data, started = load(rows, seed), time.perf_counter()
     linear = Linear.fit(data.train, ORDER)
@@ -140,7 +140,7 @@ def plain(rows: int, seed: int) -> tuple[dict[str, dict], dict[str, np.ndarray]]
     scores[name] |= {"exponent": linear.exponent(), "parameters": linear.weight.size, "seconds": seconds}
     scores[name]["valid"] = valid_time(linear.follow(data.contexts, LEADS, 0.0), data.ahead)
     scores[shuffled]["valid"] = valid_time(np.broadcast_to(data.train.mean(0), data.ahead.shape), data.ahead)
-    return scores, paths
+    return {"scores": scores, "paths": {name: path.tolist() for name, path in paths.items()}}
 
 
 COLUMNS = {

@@ -1,26 +1,22 @@
 """The variational recurrent network as a decoder: the targets are read off its latent and its past, causally.
 
-    z_t ~ N(prior(h_{t-1}))          x_t ~ N(x_{t-1} + emission(z_t, h_{t-1}))          y_t = head(z_t, h_{t-1})
-    q(z_t | x_{<=t}) = N(posterior(x_t, h_{t-1}))          h_t = GRU(x_t, z_t, h_{t-1})
-    log p(x) >= sum_t E_q [ log p(x_t | z_t, h_{t-1}) - KL(q(z_t | x_{<=t}) | p(z_t | h_{t-1})) ]
+    y_t = head(z_t, h_{t-1})          and the rows as in `rivals/vrnn.py`, without controls
 
-x and z are read through networks of their own before they are used; entries that are missing are shown as their last
-values, and marked, as the library's models have it.
-
-Reference: Chung et al., "A Recurrent Latent Variable Model for Sequential Data", arXiv 1506.02216, equations 5 to 11.
+Entries that are missing are shown as their last values, and marked, as the library's models have it.
 """
 
-import copy
 from typing import Any, NoReturn
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
-from rivals.training import divergence, gaussian, log_normal
+from rivals.training import divergence, log_normal
+from rivals.vrnn_cell import VRNNCell, net
 
 from alternax.core.model import LatentModel, per_entry
 from alternax.core.sequence import Sequence
+from alternax.core.static import with_static
 from alternax.nets.past import Past, past_rows
 from alternax.nets.target_scale import spread_reader, target_scale
 
@@ -41,34 +37,26 @@ class VRNNDecoder(LatentModel):
         key: Key of the initial weights.
     """
 
-    read: eqx.nn.MLP
-    read_latent: eqx.nn.MLP
-    prior: eqx.nn.MLP
-    posterior: eqx.nn.MLP
-    emission_net: eqx.nn.MLP
-    cell: eqx.nn.GRUCell
+    cell: VRNNCell
     head: eqx.nn.MLP
     spread: Any
     target_log_scale: Array
     obs_dim: int = eqx.field(static=True)
     target_dim: int = eqx.field(static=True)
     latent_dim: int = eqx.field(static=True)
-    width: int = eqx.field(static=True)
     paths: int = eqx.field(static=True)
     control_dim: int = eqx.field(static=True, default=0)
     context: int | None = eqx.field(static=True, default=None)
 
     def __init__(self, obs_dim: int, target_dim: int, *, width: int, latent_dim: int = 32, paths: int = 2, key: Array):
-        keys = iter(jax.random.split(key, 8))
-        net = lambda size, out: eqx.nn.MLP(size, out, width, 1, activation=jax.nn.gelu, key=next(keys))  # noqa: E731
-        self.read, self.read_latent = net(2 * obs_dim, width), net(latent_dim, width)
-        self.prior, self.posterior = net(width, 2 * latent_dim), net(2 * width, 2 * latent_dim)
-        self.emission_net, self.head = net(2 * width, 2 * obs_dim), net(2 * width, target_dim)
-        self.cell = eqx.nn.GRUCell(2 * width, width, key=next(keys))
-        self.spread = spread_reader("state", 2 * width, target_dim, width, next(keys))
+        *first, head_key, recurrence_key, spread_key = jax.random.split(key, 8)
+        keys = iter([*first, recurrence_key])
+        self.cell = VRNNCell(2 * obs_dim, obs_dim, 0, width=width, latent_dim=latent_dim, keys=keys)
+        self.head = net(2 * width, target_dim, width, head_key)
+        self.spread = spread_reader("state", 2 * width, target_dim, width, spread_key)
         self.target_log_scale = jnp.zeros(target_dim)
         self.obs_dim, self.target_dim, self.latent_dim = obs_dim, target_dim, 2 * width
-        self.width, self.paths, self.control_dim, self.context = width, paths, 0, None
+        self.paths, self.control_dim, self.context = paths, 0, None
 
     def loss(self, seq: Sequence, *, key: Array) -> Array:
         """Negative one-sample bound per observed entry."""
@@ -86,27 +74,25 @@ class VRNNDecoder(LatentModel):
 
     def with_paths(self, paths: int) -> "VRNNDecoder":
         """The same networks with another number of draws behind `filter`."""
-        changed = copy.copy(self)
-        object.__setattr__(changed, "paths", paths)
-        return changed
+        return with_static(self, paths=paths)
 
     def _path(self, seq: Sequence, key: Array) -> tuple[Array, Array]:
         """Features by row along one draw of the latent, and the terms of the bound."""
+        cell, nothing = self.cell, jnp.zeros(0)
         rows = past_rows(seq, Past.none(self.obs_dim, None), jnp.zeros((), jnp.int32), None)
         shown = jnp.concatenate([rows.after.last, 1.0 - rows.observed], axis=1)
-        noise = jax.random.normal(key, (len(shown), self.posterior.out_size // 2))
+        noise = jax.random.normal(key, (len(shown), cell.latent_dim))
 
         def row(hidden, inputs):
-            shown_t, noise_t = inputs
-            read = self.read(shown_t)
-            q = gaussian(self.posterior(jnp.concatenate([read, hidden])), 1.0)
-            seen = self.read_latent(q[0] + q[1] * noise_t)
-            return self.cell(jnp.concatenate([read, seen]), hidden), (jnp.concatenate([seen, hidden]), q)
+            shown_t, noise_t, last_t = inputs
+            read = cell.read(shown_t)
+            p, q = cell.prior(hidden, nothing), cell.posterior(read, hidden, nothing)
+            seen = cell.read_latent(q[0] + q[1] * noise_t)
+            law = cell.emission(seen, hidden, nothing, last_t)
+            return cell.step(read, seen, hidden), (jnp.concatenate([seen, hidden]), p, q, law)
 
-        _, (features, q) = jax.lax.scan(row, jnp.zeros(self.width), (shown, noise))
-        p = gaussian(jax.vmap(self.prior)(features[:, self.width :]), 1.0)
-        change, scale = gaussian(jax.vmap(self.emission_net)(features), 0.3)
-        fit = jnp.where(rows.observed, log_normal(seq.x, rows.before.last + change, scale), 0.0).sum(1)
+        _, (features, p, q, law) = jax.lax.scan(row, cell.start(), (shown, noise, rows.before.last))
+        fit = jnp.where(rows.observed, log_normal(seq.x, *law), 0.0).sum(1)
         return features, fit - divergence(q, p)
 
     init = advance = predict = emission = update = unroll = rollout = _only_decodes

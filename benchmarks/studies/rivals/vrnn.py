@@ -1,23 +1,19 @@
-"""The variational recurrent network: a latent at every row whose prior depends on the past.
+"""The variational recurrent network: a latent at every row whose prior depends on the past (`vrnn_cell`).
 
-    z_t ~ N(prior(h_{t-1}, c_t))          x_t ~ N(x_{t-1} + emission(z_t, h_{t-1}, c_t))
-    q(z_t | x_{<=t}) = N(posterior(x_t, h_{t-1}, c_t))          h_t = GRU(x_t, z_t, h_{t-1})
     log p(x) >= sum_t E_q [ log p(x_t | z_t, h_{t-1}) - KL(q(z_t | x_{<=t}) | p(z_t | h_{t-1})) ]
 
-x and z are read through networks of their own before they are used. As everywhere in the study the mean is the change
-since the last row, and a series may be scaled by its context.
-
-Reference: Chung et al., "A Recurrent Latent Variable Model for Sequential Data", arXiv 1506.02216, equations 5 to 11.
+As everywhere in the study the mean is the change since the last row, and a series may be scaled by its context.
 """
 
-from typing import Any, Self
+from typing import Self
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from rivals.training import Plan, context_scale, divergence, gaussian, log_normal, sample_paths, train
+from rivals.training import Plan, context_scale, divergence, log_normal, sample_paths, train
+from rivals.vrnn_cell import VRNNCell
 
 
 class VRNN(eqx.Module):
@@ -34,14 +30,8 @@ class VRNN(eqx.Module):
         key: Key of the initial weights.
     """
 
-    read: Any
-    read_latent: Any
-    prior: Any
-    posterior: Any
-    emission: Any
-    cell: Any
+    cell: VRNNCell
     dim: int = eqx.field(static=True)
-    width: int = eqx.field(static=True)
     context: int = eqx.field(static=True)
     window: int = eqx.field(static=True)
     scaled: bool = eqx.field(static=True)
@@ -51,13 +41,8 @@ class VRNN(eqx.Module):
         key: Array,
     ):  # fmt: skip
         keys = iter(jax.random.split(key, 6))
-        net = lambda size, out: eqx.nn.MLP(size, out, width, 1, activation=jax.nn.gelu, key=next(keys))  # noqa: E731
-        self.read, self.read_latent = net(dim, width), net(latent_dim, width)
-        self.prior = net(width + control_dim, 2 * latent_dim)
-        self.posterior = net(2 * width + control_dim, 2 * latent_dim)
-        self.emission = net(2 * width + control_dim, 2 * dim)
-        self.cell = eqx.nn.GRUCell(2 * width, width, key=next(keys))
-        self.dim, self.width, self.context, self.window, self.scaled = dim, width, context, window, scaled
+        self.cell = VRNNCell(dim, dim, control_dim, width=width, latent_dim=latent_dim, keys=keys)
+        self.dim, self.context, self.window, self.scaled = dim, context, window, scaled
 
     def fit(self, x: np.ndarray, controls: np.ndarray, plan: Plan) -> tuple[Self, float]:
         """Trained on one series, and the loss on its held-out rows."""
@@ -77,21 +62,19 @@ class VRNN(eqx.Module):
     ) -> tuple[Array, Float[Array, "rows"]]:
         """State after the last row, and the one-sample bound on the log density of every row."""
         mean, spread = context_scale(x[: self.context], self.scaled)
-        shown = (x - mean) / spread
+        cell, shown = self.cell, (x - mean) / spread
         last = jnp.concatenate([jnp.zeros((1, self.dim)), shown[:-1]])
 
         def row(hidden, inputs):
             x_t, last_t, control, row_key = inputs
-            read = self.read(x_t)
-            p = gaussian(self.prior(jnp.concatenate([hidden, control])), 1.0)
-            q = gaussian(self.posterior(jnp.concatenate([read, hidden, control])), 1.0)
-            z = q[0] + q[1] * jax.random.normal(row_key, q[0].shape)
-            seen = self.read_latent(z)
-            location, scale = self._law(seen, hidden, control, last_t)
+            read = cell.read(x_t)
+            p, q = cell.prior(hidden, control), cell.posterior(read, hidden, control)
+            seen = cell.read_latent(q[0] + q[1] * jax.random.normal(row_key, q[0].shape))
+            location, scale = cell.emission(seen, hidden, control, last_t)
             term = log_normal(x_t, location, scale).sum() - divergence(q, p)
-            return self.cell(jnp.concatenate([read, seen]), hidden), term
+            return cell.step(read, seen, hidden), term
 
-        hidden, terms = jax.lax.scan(row, self._start(), (shown, last, controls, jax.random.split(key, len(x))))
+        hidden, terms = jax.lax.scan(row, cell.start(), (shown, last, controls, jax.random.split(key, len(x))))
         return hidden, terms - jnp.log(spread).sum()
 
     def paths(self, x: Array, controls: Array, horizon: int, samples: int, key: Array) -> Array:
@@ -99,7 +82,7 @@ class VRNN(eqx.Module):
         return jax.vmap(lambda k: self._path(x, controls, horizon, k))(jax.random.split(key, samples))
 
     def _path(self, x: Array, controls: Array, horizon: int, key: Array) -> Array:
-        past_key, ahead_key = jax.random.split(key)
+        cell, (past_key, ahead_key) = self.cell, jax.random.split(key)
         mean, spread = context_scale(x, self.scaled)
         hidden, _ = self.bound(x, controls[: len(x)], past_key)
 
@@ -107,19 +90,12 @@ class VRNN(eqx.Module):
             hidden, last = carry
             control, row_key = inputs
             latent_key, noise_key = jax.random.split(row_key)
-            centre, width = gaussian(self.prior(jnp.concatenate([hidden, control])), 1.0)
-            seen = self.read_latent(centre + width * jax.random.normal(latent_key, centre.shape))
-            location, scale = self._law(seen, hidden, control, last)
+            centre, width = cell.prior(hidden, control)
+            seen = cell.read_latent(centre + width * jax.random.normal(latent_key, centre.shape))
+            location, scale = cell.emission(seen, hidden, control, last)
             x_t = location + scale * jax.random.normal(noise_key, last.shape)
-            return (self.cell(jnp.concatenate([self.read(x_t), seen]), hidden), x_t), x_t
+            return (cell.step(cell.read(x_t), seen, hidden), x_t), x_t
 
         keys, ahead = jax.random.split(ahead_key, horizon), controls[len(x) : len(x) + horizon]
         drawn = jax.lax.scan(row, (hidden, (x[-1] - mean) / spread), (ahead, keys))[1]
         return mean + spread * drawn
-
-    def _law(self, seen: Array, hidden: Array, control: Array, last: Array) -> tuple[Array, Array]:
-        change, scale = gaussian(self.emission(jnp.concatenate([seen, hidden, control])), 0.3)
-        return last + change, scale
-
-    def _start(self) -> Array:
-        return jnp.zeros(self.width)

@@ -103,8 +103,9 @@ def impute(run: Path, data: Path, out: Path, *, samples: int, seed: int) -> None
     """Fill the gaps of a CSV file."""
     fitted = _load(run)
     output_file(out, reads=(data,))
-    filled = fitted.impute(_read(data, fitted.schema), samples=samples, seed=seed).to_frame()
-    if left := [name for name in read_table(data).columns if name not in filled.columns]:
+    table = _table(data, fitted.schema)
+    filled = fitted.impute(_as_trained(table, data, fitted.schema), samples=samples, seed=seed).to_frame()
+    if left := [name for name in table.columns if name not in filled.columns]:
         typer.echo(f"note: columns that the run does not model are left out: {', '.join(left)}", err=True)
     write(filled, out)
 
@@ -174,6 +175,11 @@ def _load(run: Path) -> Fitted:
 
 def _read(path: Path, schema: Schema) -> Sequences:
     """A CSV file by the columns of the training data."""
+    return _as_trained(_table(path, schema), path, schema)
+
+
+def _as_trained(frame: pd.DataFrame, path: Path, schema: Schema) -> Sequences:
+    """The same of a file that is read."""
     roles = {
         "values": schema.values,
         "covariates": schema.covariates,
@@ -181,7 +187,6 @@ def _read(path: Path, schema: Schema) -> Sequences:
         "static": schema.static,
     }
     options: dict[str, Any] = {name: list(columns) for name, columns in roles.items() if columns}
-    frame = _table(path, schema)
     # Arrays name neither series nor rows; files that were written from them do.
     if schema.layout == "long" or (_tells_series(schema) and schema.id_name in frame):
         options["id"] = schema.id_name

@@ -173,9 +173,9 @@ def widened(member: Fitted, factor: float) -> Fitted:
 
 
 def anomalies(
-    data: Sequences, ocean: Shaped[np.ndarray, "obs_dim"]
+    data: Sequences, columns: Shaped[np.ndarray, "obs_dim"], rows: int = TRAIN_ROWS
 ) -> tuple[Float[np.ndarray, "month cell"], Float[np.ndarray, "time cell"], Shaped[np.ndarray, "time"]]:
-    """Mean of every calendar month over the training years, anomalies from it of all rows, and the rows' months."""
-    field, months = data.x[0][:, ocean], data.times[0].astype("datetime64[M]").astype(int) % 12
-    normal = np.stack([field[:TRAIN_ROWS][months[:TRAIN_ROWS] == month].mean(0) for month in range(12)])
+    """Mean of every calendar month over the first rows, anomalies from it of all rows, and the rows' months."""
+    field, months = data.x[0][:, columns], data.times[0].astype("datetime64[M]").astype(int) % 12
+    normal = np.stack([field[:rows][months[:rows] == month].mean(0) for month in range(12)])
     return normal, field - normal[months], months

@@ -7,7 +7,6 @@ f and g are any causal bodies; with `noise="paper"`, no residual and memoryless 
 Given x the latent recurrence is linear, so an observed sequence takes one call of g, one linear scan and one call of f.
 """
 
-import copy
 from collections.abc import Callable
 from collections.abc import Sequence as Several
 from typing import Any
@@ -31,6 +30,7 @@ from alternax.core.model import (
     where_tree,
 )
 from alternax.core.sequence import Sequence
+from alternax.core.static import with_static
 from alternax.models.alternator import build
 from alternax.models.alternator.alpha import Alpha
 from alternax.models.alternator.drawn import drawn_moments, fill_by_draws
@@ -296,9 +296,7 @@ class Alternator(ChainModel, Reader):
     def with_gap(self, gap: str) -> "Alternator":
         """The same networks under the other gap rule, "hold" or "draw"."""
         check_choice("gap", gap, build.GAPS)
-        changed = copy.copy(self)
-        object.__setattr__(changed, "gap", gap)
-        return changed
+        return with_static(self, gap=gap)
 
     @property
     def sequential(self) -> bool:

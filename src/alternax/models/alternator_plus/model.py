@@ -7,7 +7,6 @@ The Alternator's linear carry of z_{t-1} is gone: what is kept of the past is wh
 is no longer Gaussian given x and training walks through the rows.
 """
 
-import copy
 from typing import Any
 
 import equinox as eqx
@@ -21,6 +20,7 @@ from alternax.core.emission import observed_log_prob
 from alternax.core.errors import InputError
 from alternax.core.model import ChainModel, Reader, per_entry, sample_rollout, scan_unroll
 from alternax.core.sequence import Sequence
+from alternax.core.static import with_static
 from alternax.models.alternator.alpha import Alpha
 from alternax.models.alternator.drawn import drawn_moments
 from alternax.models.alternator.model import Alternator
@@ -226,9 +226,7 @@ class AlternatorPlusPlus(ChainModel, Reader):
     def with_paths(self, paths: int) -> "AlternatorPlusPlus":
         """The same networks with another number of paths behind `filter` and `decode`."""
         check_counts(2, paths=paths)
-        changed = copy.copy(self)
-        object.__setattr__(changed, "paths", paths)
-        return changed
+        return with_static(self, paths=paths)
 
     # The pieces that the step and the form for whole sequences share.
 

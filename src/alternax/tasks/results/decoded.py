@@ -5,23 +5,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float
 
 from alternax.core.errors import InputError
 from alternax.data.checks import as_names
-from alternax.data.schema import Schema
 from alternax.data.sequences import Sequences
-from alternax.tasks.results.bands import Bands, gaussian
-from alternax.tasks.results.levels import DRAWN, central, open_probabilities
-from alternax.tasks.results.moments import moments_frame, moments_xarray
-from alternax.tasks.results.reported import drop_padding, drop_series_axis, series_position
+from alternax.tasks.results.bands import Bands
+from alternax.tasks.results.by_row import Quantiles
+from alternax.tasks.results.moments import moments_frame, moments_quantile, moments_xarray
+from alternax.tasks.results.reported import drop_padding, drop_series_axis
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Decoded:
+class Decoded(Quantiles):
     """Targets at every row, given the rows up to it, in the units of the targets.
 
     Attributes:
@@ -37,11 +36,6 @@ class Decoded:
 
     mean: Float[np.ndarray, "*series time target"]
     std: Float[np.ndarray, "*series time target"]
-    times: Shaped[np.ndarray, "rows time"]
-    valid: Bool[np.ndarray, "rows time"]
-    schema: Schema
-    batched: bool
-    seed: int = 0
     bands: Bands | None = None
 
     def __post_init__(self) -> None:
@@ -63,14 +57,7 @@ class Decoded:
         Raises:
             InputError: If a probability is not between 0 and 1.
         """
-        probabilities = open_probabilities(q)
-        edges = gaussian(probabilities)[..., None] if self.bands is None else self.bands.at(probabilities)
-        rows = (1,) * (self.mean.ndim - 1)
-        return self.mean + self.std * edges.reshape(*probabilities.shape, *rows, edges.shape[-1])
-
-    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper end of the central interval of probability `level`, entry by entry."""
-        return central(self.quantile, level)
+        return moments_quantile(self.mean, self.std, q, self.bands)
 
     def plot(
         self,
@@ -98,23 +85,17 @@ class Decoded:
         Example:
             >>> fitted.decode(data).plot(truth=data, rows=slice(0, 300), unit="pixels").savefig("decoded.png")
         """
-        from alternax.plots import fan_chart
-
-        series = series_position(self.schema, series)
         chosen = list(self.names[:6] if targets is None else as_names(targets))
         if unknown := [name for name in chosen if name not in self.names]:
             raise InputError(f"plot: no target named {unknown}; there are {list(self.names)}.")
-        columns, shown = [self.names.index(name) for name in chosen], np.flatnonzero(self.valid[series])[rows]
-        law = self.quantile(DRAWN.tolist()).reshape(len(DRAWN), *self.times.shape, -1)
         known = None
         if truth is not None:
-            if truth.targets.shape != law.shape[1:]:
-                raise InputError(
-                    f"plot: the truth must hold targets of shape {law.shape[1:]}, found {truth.targets.shape}."
-                )
-            known = np.where(truth.labelled, truth.targets, np.nan)[series][shown][:, columns]
-        paths = law[:, series][:, shown][..., columns]
-        return fan_chart(self.times[series][shown], paths, chosen, truth=known, levels=levels, unit=unit)
+            shape = (*self.times.shape, len(self.names))
+            if truth.targets.shape != shape:
+                raise InputError(f"plot: the truth must hold targets of shape {shape}, found {truth.targets.shape}.")
+            known = np.where(truth.labelled, truth.targets, np.nan)
+        columns = [self.names.index(name) for name in chosen]
+        return self._fan(self.names, columns, series, rows, levels, truth=known, unit=unit)
 
     def to_frame(self) -> Any:
         """A long frame: time, feature (the target), mean and std."""

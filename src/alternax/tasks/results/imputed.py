@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from alternax.core.errors import InputError
 from alternax.data.output import to_frame
 from alternax.tasks.results.paths import Paths
-from alternax.tasks.results.reported import drop_covariates, drop_padding, long_frame, positions, series_position
+from alternax.tasks.results.reported import drop_covariates, drop_padding, long_frame, positions, shown_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,8 +68,8 @@ class Imputed(Paths):
         """
         from alternax.plots import fan_chart
 
-        series, chosen = series_position(self.schema, series), positions(self.schema, columns, 6)
-        shown = np.flatnonzero(self.valid[series])[rows]
+        series, shown = shown_rows(self.schema, self.valid, series, rows)
+        chosen = positions(self.schema, columns, 6)
         names = [self.schema.values[i] for i in chosen]
         paths = self.samples[:, series][:, shown][..., chosen]
         known = np.where(self.observed[series][shown][:, chosen], paths[0], np.nan)

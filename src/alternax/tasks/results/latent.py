@@ -5,20 +5,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float
 
 from alternax.core.errors import InputError
-from alternax.data.schema import Schema
-from alternax.tasks.results.bands import gaussian
-from alternax.tasks.results.levels import DRAWN, central, open_probabilities
-from alternax.tasks.results.reported import drop_padding, drop_series_axis, series_position
+from alternax.tasks.results.by_row import Quantiles
+from alternax.tasks.results.moments import moments_quantile
+from alternax.tasks.results.reported import drop_padding, drop_series_axis
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class LatentMoments:
+class LatentMoments(Quantiles):
     """Mean and variance of the latent after every row; abstract.
 
     Attributes:
@@ -33,11 +32,6 @@ class LatentMoments:
 
     mean: Float[np.ndarray, "*series time latent"]
     var: Float[np.ndarray, "*series time latent"]
-    times: Shaped[np.ndarray, "rows time"]
-    valid: Bool[np.ndarray, "rows time"]
-    schema: Schema
-    batched: bool
-    seed: int = 0
 
     def __post_init__(self) -> None:
         drop_padding(self, "mean", "var")
@@ -62,12 +56,7 @@ class LatentMoments:
         Raises:
             InputError: If a probability is not between 0 and 1.
         """
-        probabilities = open_probabilities(q)
-        return self.mean + self.std * gaussian(probabilities).reshape(*probabilities.shape, *(1,) * self.mean.ndim)
-
-    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper end of the central credible interval of probability `level`, entry by entry."""
-        return central(self.quantile, level)
+        return moments_quantile(self.mean, self.std, q)
 
     def plot(
         self,
@@ -91,14 +80,7 @@ class LatentMoments:
         Example:
             >>> fitted.filter(data).plot([0, 1], rows=slice(0, 300)).savefig("latent.png")
         """
-        from alternax.plots import fan_chart
-
-        series = series_position(self.schema, series)
         chosen = list(range(min(len(self.names), 6))) if dimensions is None else list(dimensions)
         if not all(0 <= i < len(self.names) for i in chosen):
             raise InputError(f"dimensions must be positions below {len(self.names)}; found {chosen}.")
-        shown = np.flatnonzero(self.valid[series])[rows]
-        law = self.quantile(DRAWN.tolist()).reshape(len(DRAWN), *self.times.shape, -1)[:, series]
-        return fan_chart(
-            self.times[series][shown], law[:, shown][..., chosen], [self.names[i] for i in chosen], levels=levels
-        )
+        return self._fan(self.names, chosen, series, rows, levels)

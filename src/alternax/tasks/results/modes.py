@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int
 
 from alternax.data.output import to_xarray
-from alternax.data.schema import Schema
-from alternax.tasks.results.reported import drop_padding, drop_series_axis, long_frame, named
+from alternax.tasks.results.by_row import ByRow
+from alternax.tasks.results.reported import drop_padding, drop_series_axis, long_frame, named, with_series
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Modes:
+class Modes(ByRow):
     """Probability of every mode at every row.
 
     Attributes:
@@ -27,11 +27,6 @@ class Modes:
 
     probabilities: Float[np.ndarray, "*series time modes"]
     smoothed: bool
-    times: Shaped[np.ndarray, "rows time"]
-    valid: Bool[np.ndarray, "rows time"]
-    schema: Schema
-    batched: bool
-    seed: int = 0
 
     def __post_init__(self) -> None:
         drop_padding(self, "probabilities")
@@ -50,18 +45,14 @@ class Modes:
 
     def to_frame(self) -> Any:
         """A long frame: time, feature (`mode0`, ...), probability."""
-        return long_frame(
-            {"probability": self._with_series()}, self.times, named(self.schema, self.names), self.batched
-        )
+        statistics = {"probability": with_series(self.probabilities)}
+        return long_frame(statistics, self.times, named(self.schema, self.names), self.batched)
 
     def to_xarray(self) -> Any:
         """A DataArray with dimensions `(series, time, mode)`."""
-        data = to_xarray(self._with_series(), self.times, named(self.schema, self.names), self.batched)
+        data = to_xarray(with_series(self.probabilities), self.times, named(self.schema, self.names), self.batched)
         return data.rename(feature="mode")
 
     def __repr__(self) -> str:
         (series, rows), given = self.times.shape, "smoothed" if self.smoothed else "filtered"
         return f"Modes({series} series, {rows} rows, {len(self.names)} modes, {given}, seed {self.seed})"
-
-    def _with_series(self) -> np.ndarray:
-        return self.probabilities if self.probabilities.ndim == 3 else self.probabilities[None]

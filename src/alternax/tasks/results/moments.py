@@ -1,4 +1,4 @@
-"""Means and standard deviations as frames and xarray."""
+"""Means and standard deviations: their quantiles, as frames, in xarray."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,14 +7,29 @@ import numpy as np
 
 from alternax.data.output import to_xarray
 from alternax.data.schema import Schema
-from alternax.tasks.results.reported import long_frame, named
+from alternax.tasks.results.bands import Bands, gaussian
+from alternax.tasks.results.levels import open_probabilities
+from alternax.tasks.results.reported import long_frame, named, with_series
+
+
+def moments_quantile(
+    mean: np.ndarray, std: np.ndarray, q: float | Sequence[float], bands: Bands | None = None
+) -> np.ndarray:
+    """Quantiles entry by entry: where `bands` lie, else those of the normal law; the probabilities lead.
+
+    Raises:
+        InputError: If a probability is not between 0 and 1.
+    """
+    probabilities = open_probabilities(q)
+    edges = gaussian(probabilities)[..., None] if bands is None else bands.at(probabilities)
+    return mean + std * edges.reshape(*probabilities.shape, *(1,) * (mean.ndim - 1), edges.shape[-1])
 
 
 def moments_frame(
     mean: np.ndarray, std: np.ndarray, names: Sequence[str], times: np.ndarray, schema: Schema, batched: bool
 ) -> Any:
     """A long frame of two moments `([series,] time, name)`."""
-    statistics = {"mean": _with_series(mean), "std": _with_series(std)}
+    statistics = {"mean": with_series(mean), "std": with_series(std)}
     return long_frame(statistics, times, named(schema, names), batched)
 
 
@@ -25,9 +40,5 @@ def moments_xarray(
     import xarray as xr
 
     layout = named(schema, names)
-    arrays = {"mean": _with_series(mean), "std": _with_series(std)}
+    arrays = {"mean": with_series(mean), "std": with_series(std)}
     return xr.Dataset({name: to_xarray(array, times, layout, batched) for name, array in arrays.items()})
-
-
-def _with_series(array: np.ndarray) -> np.ndarray:
-    return array if array.ndim == 3 else array[None]

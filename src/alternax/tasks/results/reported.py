@@ -37,6 +37,11 @@ def drop_series_axis(result: Any, *arrays: str, ndim: int) -> None:
             object.__setattr__(result, name, array[0] if np.ndim(array) == ndim else array)
 
 
+def with_series(array: np.ndarray) -> np.ndarray:
+    """`(series, time, column)`, of one unbatched series too."""
+    return array if array.ndim == 3 else array[None]
+
+
 def named(schema: Schema, names: Sequence[str]) -> Schema:
     """The schema of other columns at the same times."""
     return replace(schema, values=tuple(names), kinds=("real",) * len(names), covariates=(), grid=None)
@@ -52,6 +57,12 @@ def series_position(schema: Schema, series: int) -> int:
     if not -len(schema.ids) <= series < len(schema.ids):
         raise InputError(f"series must be a position below {len(schema.ids)}, found {series}")
     return series
+
+
+def shown_rows(schema: Schema, valid: np.ndarray, series: int, rows: slice) -> tuple[int, np.ndarray]:
+    """The position of a series, checked, and those of its rows that a picture shows: a slice of the valid ones."""
+    series = series_position(schema, series)
+    return series, np.flatnonzero(valid[series])[rows]
 
 
 def as_xarray(values: np.ndarray, times: np.ndarray, schema: Schema, batched: bool) -> Any:
