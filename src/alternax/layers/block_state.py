@@ -124,10 +124,11 @@ class BlockState(Layer):
     ) -> tuple[Float[Array, "time dim"], BlockMemory]:
         """See `Layer`."""
         check_rows(self, x, valid=valid, resets=resets, dt=dt)
-        state = self.init_state() if state is None else state
         check_state(self, state)
+        inside = None if state is None else state.context
+        state = self.init_state() if state is None else state
         length = len(x)
-        context, inner = self.context(x, state.context, valid=valid, resets=resets, dt=dt, keep=keep, key=key)
+        context, inner = self.context(x, inside, valid=valid, resets=resets, dt=dt, keep=keep, key=key)
         before, _ = taken_before(length, valid, resets, state.count)
         rank, _ = taken_before(length, valid, None, jnp.zeros_like(state.count))
         queries, rows = self._projected(x, context, before % self.window)

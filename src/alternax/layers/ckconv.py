@@ -179,7 +179,9 @@ class CKConv(Layer):
     def _regular(self, x: Array, valid: Array | None, resets: Array | None, keep: Array | None):
         """Rows one usual step apart, from the start."""
         dtype = self.output_weight.dtype
-        taps = Channelwise(self.kernel(jnp.arange(self.max_length, dtype=dtype)))
+        reached = min(len(x), self.max_length)
+        kernel = self.kernel(jnp.arange(reached, dtype=dtype))
+        taps = Channelwise(jnp.pad(kernel, ((0, self.max_length - reached), (0, 0))))
         y, past = history.run("CKConv", taps, x, None, valid=valid, resets=resets, keep=keep)
         place, count = jnp.arange(self.max_length), past.count[..., None]
         return y, CKState(past, jnp.where(place < count, place + 1, 0).astype(dtype), past.count.astype(dtype))

@@ -4,10 +4,11 @@ With p_t the number of rows taken in before row t and q_j the place of a taken r
 
     y_t = k_0 x_t + sum_{taken j < t} k_{p_t - q_j} x_j,
 
-so a row that is not taken in leaves no gap. Taken rows are packed to the front, where lags are again distances. Between
-resets the sum is split in halves over and over: from a left half of h rows to the right half after it, only the rows up
-to the first reset in the right half are reached, all of them from the same first row on, which is one circular
-convolution of length 2h for all pairs of halves together: time * log(time)^2 in all, and exact.
+so a row that is not taken in leaves no gap. Taken rows are packed to the front, where lags are again distances: without
+resets that is one convolution. Between resets the sum is split in halves over and over: from a left half of h rows to
+the right half after it, only the rows up to the first reset in the right half are reached, all of them from the same
+first row on, which is one circular convolution of length 2h for all pairs of halves together: time * log(time)^2 in
+all, and exact.
 
 No finite state holds such a past, so the state is a buffer of `max_length` rows that may fill up only once.
 """
@@ -150,11 +151,15 @@ def run(
     time, max_length = x.shape[0], taps.max_length
     check_length(layer, x, max_length, valid, resets)
     packed = pack(x, past, valid, resets)
-    if valid is None and resets is None:
-        if past is None:
+    if resets is None:
+        if valid is None and past is None:
             y = taps.convolve(x)
-        else:
+        elif valid is None:
             y = jax.lax.dynamic_slice_in_dim(taps.convolve(packed.rows[:max_length]), past.count, time)
+        else:
+            # A row that is not taken in stands where the next one that is has its place.
+            instead = jnp.where(packed.taken[:, None], 0.0, x - packed.rows[packed.before])
+            y = taps.convolve(packed.rows)[packed.before] + taps.at(jnp.array(0), instead)
     else:
         z = _since_reset(taps, packed.rows, packed.first)
         fresh = packed.before == packed.since

@@ -61,10 +61,10 @@ class Stack(Layer):
     ) -> tuple[Float[Array, "time dim"], tuple[LayerState, ...]]:
         """See `Layer`."""
         check_rows(self, x, valid=valid, resets=resets, dt=dt)
-        state = self.init_state() if state is None else state
         check_state(self, state)
+        states = (None,) * len(self.layers) if state is None else state
         after = []
-        for layer, before, layer_key in zip(self.layers, state, self._keys(key), strict=True):
+        for layer, before, layer_key in zip(self.layers, states, self._keys(key), strict=True):
             x, kept = layer(x, before, valid=valid, resets=resets, dt=dt, keep=keep, key=layer_key)
             after.append(kept)
         return x, tuple(after)

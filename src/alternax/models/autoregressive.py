@@ -7,6 +7,7 @@ Further heads read targets off h_t row by row, and the class of the whole series
 """
 
 from collections.abc import Sequence as Several
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -61,6 +62,10 @@ class AutoregressiveState(eqx.Module):
     past: Past
     body: Any
     step: Int[Array, "*rows"]
+
+    def unread(self) -> "AutoregressiveState":
+        """A first state whose body begins by itself: it need not read a memory that is empty."""
+        return replace(self, body=None)
 
 
 class Autoregressive(LatentModel, Classifier, Tractable, Reader):
@@ -205,7 +210,7 @@ class Autoregressive(LatentModel, Classifier, Tractable, Reader):
 
     def unroll(self, seq: Sequence, *, key: Array, state=None, keep=None):
         """One call of the body, one of the head."""
-        start = self.init(key=key) if state is None else state
+        start = self.init(key=key).unread() if state is None else state
         rows, features, body = self._encode(seq, start, keep)
         last = _last_seen(features, rows, start.features)
         before = row_before(last, start.features, rows.resets)
@@ -227,7 +232,7 @@ class Autoregressive(LatentModel, Classifier, Tractable, Reader):
 
     def filter(self, seq: Sequence, *, key: Array, state=None) -> tuple[Array, Array]:
         """The features after every row, with variance 0."""
-        start = self.init(key=key) if state is None else state
+        start = self.init(key=key).unread() if state is None else state
         rows, features, _ = self._encode(seq, start)
         last = _last_seen(features, rows, start.features)
         mean = flow_factor(self.decay, rows.after.elapsed, self.latent_dim) * last
@@ -249,7 +254,7 @@ class Autoregressive(LatentModel, Classifier, Tractable, Reader):
         """The pooled features through the classifier's head."""
         check_classifies(self)
         assert self.classifier is not None
-        start = self.init(key=key)
+        start = self.init(key=key).unread()
         rows, features, _ = self._encode(seq, start)
         if self.pool == "last":
             pooled = _last_seen(features, rows, start.features)[-1]

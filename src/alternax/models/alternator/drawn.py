@@ -28,7 +28,7 @@ def drawn_moments(
     return states.z.mean(0), states.z.var(0, ddof=1) + states.spread[0, :, None] ** 2
 
 
-def fill_by_draws(model: "Alternator", seq: Sequence, start: AlternatorState, key: Array) -> Sequence:
+def fill_by_draws(model: "Alternator", seq: Sequence, start: AlternatorState | None, key: Array) -> Sequence:
     """The sequence completed by the OTN's own draws, the rule of `gap="draw"`."""
     _, _, states = scan_unroll(model, seq, key=key, state=start, keep=jnp.arange(seq.length))
     filled = jnp.where(seq.observed, seq.x, states.past.last)

@@ -244,7 +244,7 @@ class Alternator(ChainModel, Reader):
         check_sequence(self, seq)
         if self.sequential:
             return scan_unroll(self, seq, key=key, state=state, keep=keep)
-        start = self.init(key=key) if state is None else state
+        start = self.init(key=key).unread() if state is None else state
         trace = run(self, seq, start, key, keep)
         log_weights = observed_log_prob(self.emission(trace.params), seq.x, trace.rows.observed)
         return trace.params, counted_weight(log_weights, trace.rows.before, self.scaling), gather(trace, keep)
@@ -268,9 +268,9 @@ class Alternator(ChainModel, Reader):
         check_sequence(self, seq)
         if self.alpha.drawn:
             return drawn_moments(self, seq, key, state, PATHS)
-        start = self.init(key=key) if state is None else state
         if self.gap == "draw":
-            seq = fill_by_draws(self, seq, start, key)
+            seq = fill_by_draws(self, seq, state, key)
+        start = self.init(key=key).unread() if state is None else state
         return moments(self, start, encode(self, seq, start))
 
     @property

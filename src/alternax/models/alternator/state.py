@@ -1,5 +1,6 @@
 """What an Alternator carries from row to row."""
 
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -32,3 +33,11 @@ class AlternatorState(eqx.Module):
     otn: Any
     step: Int[Array, "*rows"]
     window: Window | None = None
+
+    def unread(self) -> "AlternatorState":
+        """A first state whose bodies begin by themselves, for forms over whole sequences.
+
+        A body that is given no state need not read a memory that is empty: attention reads the rows of the sequence
+        alone and a long convolution reaches no further back than they do.
+        """
+        return replace(self, ftn=None, otn=None)

@@ -178,7 +178,7 @@ class AlternatorPlusPlus(ChainModel, Reader):
         check_sequence(self, seq)
         if self.base.sequential:
             return scan_unroll(self, seq, key=key, state=state, keep=keep)
-        start = self.init(key=key) if state is None else state
+        start = self.init(key=key).unread() if state is None else state
         trace = walk(self, seq, start, key, keep).trace
         log_weights = observed_log_prob(self.emission(trace.params), seq.x, trace.rows.observed)
         return trace.params, counted_weight(log_weights, trace.rows.before, self.base.scaling), gather(trace, keep)

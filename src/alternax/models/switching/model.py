@@ -7,6 +7,7 @@
 Given x the latents are those of Alternators side by side, parallel over time, and the mode is summed out exactly.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -41,6 +42,10 @@ class SwitchingState(eqx.Module):
     alternators: AlternatorState
     belief: Float[Array, "*rows modes"]
     step: Int[Array, "*rows"]
+
+    def unread(self) -> "SwitchingState":
+        """See `AlternatorState`."""
+        return replace(self, alternators=self.alternators.unread())
 
 
 class SwitchingAlternator(ModeModel, Reader):
@@ -129,7 +134,7 @@ class SwitchingAlternator(ModeModel, Reader):
     def unroll(self, seq: Sequence, *, key: Array, state: SwitchingState | None = None, keep: Array | None = None):
         """The Alternators side by side, then one scan of the mode."""
         check_sequence(self, seq)
-        start = self.init(key=key) if state is None else state
+        start = self.init(key=key).unread() if state is None else state
         params, weights, after = self._each(seq, start, key, keep)
         before, beliefs, gained = self._believe(seq, start.belief, weights)
         at = seq.length - 1 if keep is None else keep
@@ -155,7 +160,7 @@ class SwitchingAlternator(ModeModel, Reader):
         The probabilities are those of one draw of the latents.
         """
         check_sequence(self, seq)
-        start = self.init(key=key) if state is None else state
+        start = self.init(key=key).unread() if state is None else state
         mean, var = eqx.filter_vmap(lambda one, s, k: one.filter(seq, key=k, state=s))(
             self.alternators, self._in_step(start), self._keys(key)
         )
@@ -181,7 +186,7 @@ class SwitchingAlternator(ModeModel, Reader):
         Exact given one draw of the latents.
         """
         check_sequence(self, seq)
-        start = self.init(key=key)
+        start = self.init(key=key).unread()
         weights = self._each(seq, start, key, None)[1]
         before, after, _ = self._believe(seq, start.belief, weights)
         if not smoothed:
