@@ -42,7 +42,8 @@ def draw(seed, layer):
 
 @jax.jit
 def step(layer, x_t, state):
-    return channels.step(layer.bank(), x_t, state, None)
+    y_t, after = channels.step(layer.bank(), x_t, state, None)
+    return y_t + layer.D * x_t, after
 
 
 def by_steps(layer, x, state, valid):
@@ -59,7 +60,7 @@ def by_steps(layer, x, state, valid):
 @partial(jax.jit, static_argnames=("method", "chunk"))
 def run(layer, x, state, valid, keep, *, method, chunk=CHUNK):
     return channels.run(
-        layer.bank(), x, state, valid=valid, resets=None, dt=None, keep=keep, method=method, chunk=chunk
+        layer.bank(), x, state, layer.D, valid=valid, resets=None, dt=None, keep=keep, method=method, chunk=chunk
     )
 
 

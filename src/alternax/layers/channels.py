@@ -34,7 +34,7 @@ State = Complex[Array, "dim pairs"]
 CHUNK = 64
 
 # Channels that go through the chunked form together on a CPU.
-AT_ONCE = 16
+AT_ONCE = 8
 
 
 class ChunkMaps(NamedTuple):
@@ -116,6 +116,7 @@ def run(
     bank: Bank,
     x: Float[Array, "time dim"],
     state: Float[Array, "2 dim pairs"] | None,
+    skip: Float[Array, "dim"],
     *,
     valid: Bool[Array, "time"] | None,
     resets: Bool[Array, "time"] | None,
@@ -124,7 +125,7 @@ def run(
     method: Method = "auto",
     chunk: int | None = None,
 ) -> tuple[Float[Array, "time dim"], Float[Array, "*kept_shape 2 dim pairs"]]:
-    """Outputs of all rows and states, with the arguments of a layer's call.
+    """Outputs y + skip x of all rows and states, with the arguments of a layer's call.
 
     `chunk` is the T of the chunked form; by default the smaller, the shorter the sequence: the matrices of a chunk cost
     the same for one sequence as for many.
@@ -135,8 +136,9 @@ def run(
     many = keep is not None and 3 * keep.shape[0] > x.shape[0]
     if method == "scan" or resets is not None or dt is not None or many:
         y, h = _scanned(bank, x, state, valid, resets, dt, keep, chunk)
+        y = y + skip * x
     else:
-        y, h = _convolved(bank, x, state, valid, keep, chunk, method)
+        y, h = _convolved(bank, x, state, skip, valid, keep, chunk, method)
     return y, _as_real(h)
 
 
@@ -177,7 +179,7 @@ def _scanned(bank, x, state, valid, resets, dt, keep, chunk):
     return y.reshape(-1, x.shape[1])[:length], last if keep is None else kept
 
 
-def _convolved(bank, x, state, valid, keep, chunk, method):
+def _convolved(bank, x, state, skip, valid, keep, chunk, method):
     """The chunked and the FFT form, on the valid rows packed to the front."""
     length, dim = x.shape
     if valid is None:
@@ -190,12 +192,15 @@ def _convolved(bank, x, state, valid, keep, chunk, method):
     rows = in_chunks(packed, chunk)
     maps = bank.chunk_maps(chunk)
     h0 = jnp.zeros(bank.rates.shape, bank.rates.dtype) if state is None else jax.lax.complex(*state)
-    past, bounds = _by_channels(bank, maps, rows, h0, method == "chunked", state is not None)
-    past = past.reshape(-1, dim)[:length]
+    # Where every row is taken, what a row adds to itself comes with the products.
+    direct, folded = maps.taps[:, 0] + skip, valid is None and method == "chunked"
+    added = maps._replace(taps=maps.taps.at[:, 0].set(direct if folded else 0.0))
+    y, bounds = _by_channels(bank, added, rows, h0, method == "chunked", state is not None)
+    y = y.reshape(-1, dim)[:length]
     if method == "fft":
-        past = past + fft_conv(packed, bank.kernel(length).at[0].set(0.0))
-    past = past if before is None else past[before]
-    y = past + maps.taps[:, 0] * x
+        y = y + fft_conv(packed, bank.kernel(length).at[0].set(0.0))
+    y = y if before is None else y[before]
+    y = y if folded else y + direct * x
     if keep is None:
         return y, _after(bank, maps, rows, bounds, jnp.asarray(count))
     counts = keep % length + 1 if valid is None else taken[keep]
@@ -203,7 +208,7 @@ def _convolved(bank, x, state, valid, keep, chunk, method):
 
 
 def _by_channels(bank, maps, rows, h0, inputs_too, start_too):
-    """What earlier rows add to each row, (chunks, chunk, dim), and the states at the borders of the chunks.
+    """What rows add to later ones and, by the first tap, to themselves, (chunks, chunk, dim), and the states between.
 
     On a CPU a few channels at a time go through all of it, which stays in the cache.
     """
@@ -214,27 +219,29 @@ def _by_channels(bank, maps, rows, h0, inputs_too, start_too):
     def grouped(v):
         return jnp.pad(v, [(0, groups * width - dim)] + [(0, 0)] * (v.ndim - 1)).reshape(groups, width, *v.shape[1:])
 
-    def body(_, group):
-        maps, blocks, h0 = group
-        inputs = jnp.einsum("hcj,hjn->chn", blocks, maps.reach, precision="highest")
+    @jax.checkpoint
+    def body(maps, columns, h0):
+        blocks = jnp.moveaxis(columns, -1, 0)
+        inputs = jnp.moveaxis(jnp.einsum("hcj,hjn->hcn", blocks, maps.reach, precision="highest"), 0, 1)
         bounds = bank.boundaries(maps.leap, inputs, h0)
         past = jnp.zeros((), blocks.dtype)
         if inputs_too or start_too:
             past = past + _free(maps, bounds if inputs_too else bank.boundaries(maps.leap, 0.0 * inputs, h0))
         if inputs_too:
             past = past + jnp.einsum("hcj,hij->hci", blocks, _lower_toeplitz(maps.taps), precision="highest")
-        return None, (jnp.broadcast_to(past, blocks.shape), bounds)
+        return jnp.moveaxis(jnp.broadcast_to(past, blocks.shape), 0, -1), bounds
 
-    blocks = jnp.moveaxis(rows, -1, 0)
-    past, bounds = jax.lax.scan(body, None, jax.tree.map(grouped, (maps, blocks, h0)))[1]
-    past = jnp.transpose(past, (2, 3, 0, 1)).reshape(chunks, chunk, -1)[..., :dim]
+    columns = jnp.pad(rows, [(0, 0), (0, 0), (0, groups * width - dim)]).reshape(chunks, chunk, groups, width)
+    maps, h0 = jax.tree.map(grouped, (maps, h0))
+    past, bounds = jax.lax.scan(lambda _, group: (None, body(*group)), None, (maps, jnp.moveaxis(columns, 2, 0), h0))[1]
+    past = jnp.moveaxis(past, 0, 2).reshape(chunks, chunk, -1)[..., :dim]
     return past, jnp.moveaxis(bounds, 0, 1).reshape(chunks + 1, groups * width, -1)[:, :dim]
 
 
 def _free(maps: ChunkMaps, bounds: Array) -> Float[Array, "dim chunks chunk"]:
     """What the states before the chunks add to the outputs."""
-    before = jnp.concatenate([bounds[:-1].real, bounds[:-1].imag], axis=-1)
-    return jnp.einsum("chn,hin->hci", before, maps.respond, precision="highest")
+    before = jnp.moveaxis(jnp.concatenate([bounds[:-1].real, bounds[:-1].imag], axis=-1), 0, 1)
+    return jnp.einsum("hcn,hin->hci", before, maps.respond, precision="highest")
 
 
 def _after(bank: Bank, maps: ChunkMaps, rows: Array, bounds: Array, count: Array) -> State:
@@ -247,8 +254,8 @@ def _after(bank: Bank, maps: ChunkMaps, rows: Array, bounds: Array, count: Array
 
 
 def _lower_toeplitz(taps: Float[Array, "dim chunk"]) -> Float[Array, "dim chunk chunk"]:
-    """Entry (i, j) is k_{i-j} for j < i, else zero: copies of one row laid end to end, each read one entry on."""
+    """Entry (i, j) is k_{i-j} for j <= i, else zero: copies of one row laid end to end, each read one entry on."""
     dim, chunk = taps.shape
-    row = jnp.concatenate([jnp.zeros((dim, chunk + 1), taps.dtype), taps[:, :0:-1]], axis=1)
+    row = jnp.concatenate([taps[:, :1], jnp.zeros((dim, chunk), taps.dtype), taps[:, :0:-1]], axis=1)
     laid = jnp.broadcast_to(row[:, None], (dim, chunk, 2 * chunk)).reshape(dim, -1)
     return laid[:, : chunk * (2 * chunk - 1)].reshape(dim, chunk, -1)[:, :, :chunk]

@@ -103,9 +103,9 @@ class GSS(Layer):
         check_state(self, state)
         u = self._reduced(x)
         y, states = channels.run(
-            self.bank(), u, state, valid=valid, resets=resets, dt=dt, keep=keep, method=self.method
+            self.bank(), u, state, self.D, valid=valid, resets=resets, dt=dt, keep=keep, method=self.method
         )
-        return self._gated(y + self.D * u, x), states
+        return self._gated(y, x), states
 
     def step(
         self, x_t: Float[Array, "dim"], state: GSSState, *, dt: Scalar | None = None, key: PRNGKeyArray | None = None

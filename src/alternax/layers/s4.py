@@ -103,9 +103,9 @@ class S4(Layer):
         check_rows(self, x, valid=valid, resets=resets, dt=dt)
         check_state(self, state)
         y, states = channels.run(
-            self.bank(), x, state, valid=valid, resets=resets, dt=dt, keep=keep, method=self.method
+            self.bank(), x, state, self.D, valid=valid, resets=resets, dt=dt, keep=keep, method=self.method
         )
-        return y + self.D * x, states
+        return y, states
 
     def step(
         self, x_t: Float[Array, "dim"], state: S4State, *, dt: Scalar | None = None, key: PRNGKeyArray | None = None
