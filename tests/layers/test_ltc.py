@@ -77,3 +77,11 @@ def test_no_time_no_change():
 def test_refuses_no_size(options):
     with pytest.raises(InputError, match=f"LTC: {next(iter(options))} must be at least 1, found 0"):
         LTC(options.pop("dim", 3), **options, key=jax.random.key(0))
+
+
+def test_the_gradient_keeps_a_few_numbers_a_row():
+    """The solver's steps are taken again in the backward pass; kept, they would be some 1,200 numbers a neuron."""
+    length, layer = 512, LTC(8, key=jax.random.key(0))
+    gradient = eqx.filter_jit(eqx.filter_grad(lambda layer, x: jnp.sum(layer(x)[0] ** 2)))
+    compiled = gradient.lower(layer, jnp.ones((length, 8))).compile().compiled
+    assert compiled.memory_analysis().temp_size_in_bytes < 16 * 4 * length * 8

@@ -1,5 +1,6 @@
 """Blocks, stacks and the registry: what they compute, and what they refuse."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -98,3 +99,10 @@ def test_a_registered_layer_is_known_by_name(monkeypatch):
 def test_refuses_by_name(build, message):
     with untyped(), pytest.raises(InputError, match=message):
         build()
+
+
+def test_a_streamed_step_copies_no_weights():
+    stack = layers.stack("gru", depth=2, dim=32, key=jax.random.key(0))
+    run = lambda stack, x, state: jax.lax.fori_loop(0, 100, lambda _, c: stack.step(*c), (x, state))  # noqa: E731
+    compiled = eqx.filter_jit(run).lower(stack, jnp.ones(32), stack.init_state()).compile().compiled
+    assert compiled.memory_analysis().temp_size_in_bytes < stack.layers[0].gate.weight.nbytes
