@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 
 def linear(map_: eqx.nn.Linear, x: Float[Array, "*rows in_dim"]) -> Float[Array, "*rows out_dim"]:
-    """W x + b of every row; of a single one without a transposed copy of W, with which a step took 1.4 times as long."""
+    """W x + b of every row; of a single one without a transposed copy of W, which took two fifths more time a step."""
     y = map_.weight @ x if x.ndim == 1 else x @ map_.weight.T
     return y if map_.bias is None else y + map_.bias
 
