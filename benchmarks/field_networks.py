@@ -7,7 +7,7 @@ import jax
 import alternax as ax
 from alternax.demo import sea_surface
 
-HORIZON, TRIED = sea_surface.HORIZON, "convolutions, latent vector of 16"
+HORIZON, VECTOR = sea_surface.HORIZON, "convolutions, latent vector of 16"
 
 
 class Setting(NamedTuple):
@@ -34,7 +34,7 @@ def networks(sst: ax.Sequences) -> dict[str, tuple[int, ax.GridNet]]:
     grid = ax.Grid.of(sst)
     field = grid.coarse(2, channels=4)
     shapes = {
-        TRIED: (16, {}),
+        VECTOR: (16, {}),
         "convolutions, latent field 4 x 4 x 15": (field.obs_dim, {"latent": field}),
         "convolutions, U-Net with skip paths, latent field": (field.obs_dim, {"latent": field, "skip": True}),
     }

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from field_networks import HORIZON, TRIED, Setting, networks, temperature, train
+from field_networks import HORIZON, VECTOR, Setting, networks, temperature, train
 from finished import once
 from markdown_tables import line
 from persistence import damped_persistence
@@ -77,7 +77,9 @@ class Judge(NamedTuple):
 
     def network(self, name: str, setting: Setting, seed: int) -> dict[str, Any]:
         """Scores, numbers learned and seconds of training; kept where there is a folder."""
-        found = once(self.kept, f"{name} {self.rows} {setting} {seed}", lambda: self._network(name, setting, seed))
+        found = once(
+            self.kept, f"{name} {self.rows} {setting} {seed} {self.samples}", lambda: self._network(name, setting, seed)
+        )
         print(name, self.rows, setting, seed, found, flush=True)
         return found
 
@@ -118,7 +120,7 @@ def trials(judge: Judge) -> list[str]:
     """The table of the choice."""
     heads = ["trial", *SCORES]
     lines = [line(heads), line(["---"] * len(heads))]
-    found = {str(setting): judge.network(TRIED, setting, 0)["scores"] for setting in TRIALS}
+    found = {str(setting): judge.network(VECTOR, setting, 0)["scores"] for setting in TRIALS}
     found |= {name: scores for name, scores in judge.plain().items() if name in PLAIN}
     return [*lines, *(line([name, *(f"{value:.4f}" for value in scores)]) for name, scores in found.items())]
 
@@ -132,7 +134,10 @@ def table(judge: Judge, setting: Setting, seeds: int, only: str | None) -> list[
             lines.append(_trained(name, [judge.network(name, setting, seed) for seed in range(seeds)]))
     if only:
         return lines
-    demo = [once(judge.kept, f"demo {judge.rows} {seed}", lambda seed=seed: judge.demo(seed)) for seed in range(seeds)]
+    demo = [
+        once(judge.kept, f"demo {judge.rows} {seed} {judge.samples}", lambda seed=seed: judge.demo(seed))
+        for seed in range(seeds)
+    ]
     lines.append(_trained("demo's alternators on 6 and 20 patterns", demo))
     return lines + [line([name, *_three(scores), "-", "-"]) for name, scores in judge.plain().items()]
 

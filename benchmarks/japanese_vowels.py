@@ -83,10 +83,10 @@ def run(train: ax.Sequences, test: ax.Sequences, layer: str, seed: int) -> dict[
     return {"accuracy": fitted.classify(test).accuracy, "seconds": seconds, "weights": weights}
 
 
-def row(train: ax.Sequences, test: ax.Sequences, layer: str, seeds: int, keep: Path | None) -> str:
+def row(train: ax.Sequences, test: ax.Sequences, layer: str, seeds: int, kept: Path | None) -> str:
     """A line of the table; a layer that fails says so and does not stop the others."""
     try:
-        runs = [once(keep, f"{layer} {seed}", partial(run, train, test, layer, seed)) for seed in range(seeds)]
+        runs = [once(kept, f"{layer} {seed}", partial(run, train, test, layer, seed)) for seed in range(seeds)]
     except Exception as error:
         return f"| {layer} | failed: {type(error).__name__} | {' '.join(str(error).split())[:120]} | - | - |"
     accuracy, seconds = ([one[key] for one in runs] for key in ("accuracy", "seconds"))

@@ -160,11 +160,12 @@ def main() -> None:
     x, z = lorenz.load()
     maze = maze_task(options.steps[1])
     tasks = (lorenz_task(x, z, options.steps[0]), lorenz_task(spikes(), z, 0)), (maze, maze)
+    settings = f"{options.seeds} {options.steps} {options.rates}"
     found: dict[str, dict[str, Row]] = {}
     for task, linear in tasks:
         rows = found.setdefault(task.name, {})
         for name, job in jobs(task, linear, options).items():
-            rows[name] = Row(**once(options.kept, f"{task.name} {name}", lambda job=job: asdict(job())))
+            rows[name] = Row(**once(options.kept, f"{task.name} {name} {settings}", lambda job=job: asdict(job())))
             print(task.name, name, rows[name].size, rows[name].choice, rows[name].found, flush=True)
     lines = [text for task, rows in found.items() for text in table(task, rows)]
     about, _ = (__doc__ or "").split("\n\n    python")

@@ -162,7 +162,10 @@ def neural(name: str, steps: int, rows: int, seed: int) -> dict[str, dict[str, A
     alone = fitted.transform.inverse(scaled, np.zeros(scaled.shape[:2]), range(len(scaled)))
     still = distances(alone[:PATHS], data.truth) | shared | {"valid": valid_time(alone[:, :LEADS], data.ahead)}
     still["exponent"] = exponent(step, carried, rows // 20)
-    return {"scores": {name: noisy, f"{name}, noise off": still}, "paths": {name: paths.astype(np.float32).tolist()}}
+    return {
+        "scores": {name: noisy, f"{name}, noise off": still},
+        "paths": {name: paths.astype(np.float32).tolist()} if seed == 0 else {},
+    }
 
 
 def choose(data: Data, steps: int, rows: int) -> None:
@@ -200,7 +203,7 @@ def main() -> None:
         runs = {"plain": partial(plain, options.rows, seed)}
         runs |= {name: partial(neural, name, options.steps, options.rows, seed) for name in options.models}
         for name, make in runs.items():
-            made = once(options.kept, f"{seed} {name}", make)
+            made = once(options.kept, f"{seed} {name} {options.steps} {options.rows}", make)
             print(name, seed, made["scores"], flush=True)
             shown |= {key: np.asarray(path) for key, path in made["paths"].items()} if seed == 0 else {}
             for paths_name, result in made["scores"].items():

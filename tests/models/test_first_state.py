@@ -34,3 +34,20 @@ def test_no_state_is_the_first_state_and_cheaper(name):
     assert cheap < 0.5 * dear
     for a, b in zip(*(jax.tree.leaves(eqx.filter(part, eqx.is_array)) for part in (found, want)), strict=True):
         np.testing.assert_allclose(np.asarray(a, float), np.asarray(b, float), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["attention", "switching"])
+def test_filtering_from_no_state_is_filtering_from_the_first(name):
+    model, seq = MODELS[name](), Sequence.build(np.random.default_rng(1).normal(size=(LENGTH, OBS)), resets=None)
+    run = eqx.filter_jit(lambda model, state: model.filter(seq, key=KEY, state=state))
+    for a, b in zip(run(model, None), run(model, model.init(key=KEY)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_that_goes_row_by_row_keeps_its_memories():
+    """There every row is a step of the bodies, whose states must be there."""
+    alpha = ax.Vendi(window=3, over="latents")
+    model = ax.SwitchingAlternator(OBS, latent_dim=4, modes=2, alpha=alpha, **BODY, key=KEY)
+    seq = Sequence.build(np.random.default_rng(1).normal(size=(LENGTH, OBS)), resets=None)
+    assert np.isfinite(eqx.filter_jit(model.loss)(seq, key=KEY))
+    assert np.isfinite(eqx.filter_jit(model.filter)(seq, key=KEY)[0]).all()

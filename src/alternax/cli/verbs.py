@@ -104,7 +104,7 @@ def impute(run: Path, data: Path, out: Path, *, samples: int, seed: int) -> None
     fitted = _load(run)
     output_file(out, reads=(data,))
     table = _table(data, fitted.schema)
-    filled = fitted.impute(_as_trained(table, data, fitted.schema), samples=samples, seed=seed).to_frame()
+    filled = fitted.impute(_by_schema(table, data, fitted.schema), samples=samples, seed=seed).to_frame()
     if left := [name for name in table.columns if name not in filled.columns]:
         typer.echo(f"note: columns that the run does not model are left out: {', '.join(left)}", err=True)
     write(filled, out)
@@ -175,11 +175,11 @@ def _load(run: Path) -> Fitted:
 
 def _read(path: Path, schema: Schema) -> Sequences:
     """A CSV file by the columns of the training data."""
-    return _as_trained(_table(path, schema), path, schema)
+    return _by_schema(_table(path, schema), path, schema)
 
 
-def _as_trained(frame: pd.DataFrame, path: Path, schema: Schema) -> Sequences:
-    """The same of a file that is read."""
+def _by_schema(frame: pd.DataFrame, path: Path, schema: Schema) -> Sequences:
+    """A table by the columns of the training data; errors name the file it came from."""
     roles = {
         "values": schema.values,
         "covariates": schema.covariates,

@@ -105,11 +105,15 @@ def rows_at_once(length: int) -> int:
 
 
 def step(
-    bank: Bank, x_t: Float[Array, "dim"], state: Float[Array, "2 dim pairs"], dt: Scalar | None
+    bank: Bank,
+    x_t: Float[Array, "dim"],
+    state: Float[Array, "2 dim pairs"],
+    skip: Float[Array, "dim"],
+    dt: Scalar | None,
 ) -> tuple[Float[Array, "dim"], Float[Array, "2 dim pairs"]]:
-    """One row: y_t and the state after it."""
+    """One row: y_t + skip x_t and the state after it."""
     h = bank.move(bank.discretised(dt), jax.lax.complex(*state), x_t)
-    return bank.read(h), _as_real(h)
+    return bank.read(h) + skip * x_t, _as_real(h)
 
 
 def run(
@@ -219,7 +223,6 @@ def _by_channels(bank, maps, rows, h0, inputs_too, start_too):
     def grouped(v):
         return jnp.pad(v, [(0, groups * width - dim)] + [(0, 0)] * (v.ndim - 1)).reshape(groups, width, *v.shape[1:])
 
-    @jax.checkpoint
     def body(maps, columns, h0):
         blocks = jnp.moveaxis(columns, -1, 0)
         inputs = jnp.moveaxis(jnp.einsum("hcj,hjn->hcn", blocks, maps.reach, precision="highest"), 0, 1)
@@ -231,9 +234,11 @@ def _by_channels(bank, maps, rows, h0, inputs_too, start_too):
             past = past + jnp.einsum("hcj,hij->hci", blocks, _lower_toeplitz(maps.taps), precision="highest")
         return jnp.moveaxis(jnp.broadcast_to(past, blocks.shape), 0, -1), bounds
 
+    # Computed again group by group in the backward pass: kept, it would have to come from memory.
+    part = jax.checkpoint(body, prevent_cse=False) if inputs_too and groups > 1 else body
     columns = jnp.pad(rows, [(0, 0), (0, 0), (0, groups * width - dim)]).reshape(chunks, chunk, groups, width)
     maps, h0 = jax.tree.map(grouped, (maps, h0))
-    past, bounds = jax.lax.scan(lambda _, group: (None, body(*group)), None, (maps, jnp.moveaxis(columns, 2, 0), h0))[1]
+    past, bounds = jax.lax.scan(lambda _, group: (None, part(*group)), None, (maps, jnp.moveaxis(columns, 2, 0), h0))[1]
     past = jnp.moveaxis(past, 0, 2).reshape(chunks, chunk, -1)[..., :dim]
     return past, jnp.moveaxis(bounds, 0, 1).reshape(chunks + 1, groups * width, -1)[:, :dim]
 

@@ -52,9 +52,9 @@ class Channelwise(Taps):
         """Number of lags."""
         return self.kernel.shape[0]
 
-    def convolve(self, x: Float[Array, "time dim"]) -> Float[Array, "time dim"]:
+    def convolve(self, x: Float[Array, "time dim"], first: int = 0) -> Float[Array, "time dim"]:
         """See `Taps`."""
-        return fft_conv(x, self.kernel)
+        return fft_conv(x, jnp.pad(self.kernel[first:], ((0, first), (0, 0))))
 
     def at(self, lag: Int[Array, ""], x: Float[Array, "*time dim"]) -> Float[Array, "*time dim"]:
         """See `Taps`."""

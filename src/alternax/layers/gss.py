@@ -113,8 +113,8 @@ class GSS(Layer):
         """See `Layer`."""
         check_row(self, x_t, state)
         u_t = self._reduced(x_t)
-        y_t, state = channels.step(self.bank(), u_t, state, dt)
-        return self._gated(y_t + self.D * u_t, x_t), state
+        y_t, state = channels.step(self.bank(), u_t, state, self.D, dt)
+        return self._gated(y_t, x_t), state
 
     def bank(self) -> DiagonalBank:
         """The systems of the channels."""

@@ -48,8 +48,8 @@ class Taps(eqx.Module):
         """Number of lags."""
 
     @abstractmethod
-    def convolve(self, x: Float[Array, "time dim"]) -> Float[Array, "time dim"]:
-        """The convolution with all of x, from lag 0 on."""
+    def convolve(self, x: Float[Array, "time dim"], first: int = 0) -> Float[Array, "time dim"]:
+        """The sums of k_{first + lag} x_{t - lag} over lags from 0 on."""
 
     @abstractmethod
     def at(self, lag: Int[Array, ""], x: Float[Array, "*time dim"]) -> Float[Array, "*time dim"]:
@@ -151,17 +151,16 @@ def run(
     time, max_length = x.shape[0], taps.max_length
     check_length(layer, x, max_length, valid, resets)
     packed = pack(x, past, valid, resets)
-    if resets is None:
-        if valid is None and past is None:
+    if valid is None and resets is None:
+        if past is None:
             y = taps.convolve(x)
-        elif valid is None:
-            y = jax.lax.dynamic_slice_in_dim(taps.convolve(packed.rows[:max_length]), past.count, time)
         else:
-            # A row that is not taken in stands where the next one that is has its place.
-            instead = jnp.where(packed.taken[:, None], 0.0, x - packed.rows[packed.before])
-            y = taps.convolve(packed.rows)[packed.before] + taps.at(jnp.array(0), instead)
+            y = jax.lax.dynamic_slice_in_dim(taps.convolve(packed.rows[:max_length]), past.count, time)
     else:
-        z = _since_reset(taps, packed.rows, packed.first)
+        if resets is None:
+            z = taps.convolve(packed.rows[:max_length], 1)
+        else:
+            z = _since_reset(taps, packed.rows, packed.first)
         fresh = packed.before == packed.since
         y = taps.at(jnp.array(0), x) + jnp.where(fresh[:, None], 0.0, z[packed.before - 1])
     if past is not None or time > max_length:

@@ -114,7 +114,7 @@ class LTC(Layer):
         check_state(self, state)
         rows = (x, jnp.ones(x.shape[0], x.dtype) if dt is None else dt)
         # Each row's solver steps are taken again in the backward pass: kept, they would be most of the memory.
-        step = jax.checkpoint(lambda row, v: self._next(row, v))
+        step = jax.checkpoint(lambda row, v: self._next(row, v), prevent_cse=False)
         v, last = loop_over_rows(step, rows, state, self.init_state(), valid=valid, resets=resets, keep=keep)
         return self.output_map[0] * v + self.output_map[1], last
 

@@ -111,18 +111,16 @@ class S4D(Layer):
         """See `Layer`; `dt` multiplies the step sizes."""
         check_rows(self, x, valid=valid, resets=resets, dt=dt)
         check_state(self, state)
-        y, states = channels.run(
+        return channels.run(
             self.bank(), x, state, self.D, valid=valid, resets=resets, dt=dt, keep=keep, method=self.method
         )
-        return y, states
 
     def step(
         self, x_t: Float[Array, "dim"], state: S4DState, *, dt: Scalar | None = None, key: PRNGKeyArray | None = None
     ) -> tuple[Float[Array, "dim"], S4DState]:
         """See `Layer`."""
         check_row(self, x_t, state)
-        y_t, state = channels.step(self.bank(), x_t, state, dt)
-        return y_t + self.D * x_t, state
+        return channels.step(self.bank(), x_t, state, self.D, dt)
 
     def bank(self) -> DiagonalBank:
         """The systems of the channels."""

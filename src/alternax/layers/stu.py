@@ -90,11 +90,11 @@ class Bank(Taps):
         """Number of lags."""
         return self.filters.shape[1]
 
-    def convolve(self, x: Float[Array, "time dim"]) -> Float[Array, "time dim"]:
+    def convolve(self, x: Float[Array, "time dim"], first: int = 0) -> Float[Array, "time dim"]:
         """Transforms of x and y only, for all filters: their matrices act on the spectrum."""
         time = x.shape[0]
         n = fast_length(2 * time - 1)
-        return jnp.fft.irfft(self._product(jnp.fft.rfft(x.T, n), n, 0, time), n)[:, :time].T
+        return jnp.fft.irfft(self._product(jnp.fft.rfft(x.T, n), n, first, time), n)[:, :time].T
 
     def at(self, lag: Int[Array, ""], x: Float[Array, "*time dim"]) -> Float[Array, "*time dim"]:
         """See `Taps`."""

@@ -54,7 +54,7 @@ class AutoregressiveState(eqx.Module):
     Args:
         features: What the body put out at the last row with anything observed, 0 before the first.
         past: Last values, their ages, the running scale.
-        body: State of the body after that row.
+        body: State of the body after that row; None where it begins by itself, in forms over whole sequences.
         step: Absolute step: the number of rows taken in.
     """
 
@@ -62,10 +62,6 @@ class AutoregressiveState(eqx.Module):
     past: Past
     body: Any
     step: Int[Array, "*rows"]
-
-    def unread(self) -> "AutoregressiveState":
-        """A first state whose body begins by itself: it need not read a memory that is empty."""
-        return replace(self, body=None)
 
 
 class Autoregressive(LatentModel, Classifier, Tractable, Reader):
@@ -210,7 +206,7 @@ class Autoregressive(LatentModel, Classifier, Tractable, Reader):
 
     def unroll(self, seq: Sequence, *, key: Array, state=None, keep=None):
         """One call of the body, one of the head."""
-        start = self.init(key=key).unread() if state is None else state
+        start = self._first(key) if state is None else state
         rows, features, body = self._encode(seq, start, keep)
         last = _last_seen(features, rows, start.features)
         before = row_before(last, start.features, rows.resets)
@@ -232,7 +228,7 @@ class Autoregressive(LatentModel, Classifier, Tractable, Reader):
 
     def filter(self, seq: Sequence, *, key: Array, state=None) -> tuple[Array, Array]:
         """The features after every row, with variance 0."""
-        start = self.init(key=key).unread() if state is None else state
+        start = self._first(key) if state is None else state
         rows, features, _ = self._encode(seq, start)
         last = _last_seen(features, rows, start.features)
         mean = flow_factor(self.decay, rows.after.elapsed, self.latent_dim) * last
@@ -254,7 +250,7 @@ class Autoregressive(LatentModel, Classifier, Tractable, Reader):
         """The pooled features through the classifier's head."""
         check_classifies(self)
         assert self.classifier is not None
-        start = self.init(key=key).unread()
+        start = self._first(key)
         rows, features, _ = self._encode(seq, start)
         if self.pool == "last":
             pooled = _last_seen(features, rows, start.features)[-1]
@@ -263,6 +259,10 @@ class Autoregressive(LatentModel, Classifier, Tractable, Reader):
             use = (rows.seen & (starts == starts[-1]))[:, None]
             pooled = jnp.where(use, features, 0.0).sum(0) / jnp.maximum(use.sum(), 1)
         return self.classifier(pooled[None])[0][0]
+
+    def _first(self, key: Array) -> AutoregressiveState:
+        """The state before the first row, whose body begins by itself: it need not read a memory that is empty."""
+        return replace(self.init(key=key), body=None)
 
     def _encode(self, seq: Sequence, start: AutoregressiveState, keep=None) -> tuple[PastRows, Array, Any]:
         """Masks and pasts by row, the body's outputs, and its states after the rows `keep`."""

@@ -27,7 +27,7 @@ def cross_entropy(model: "Alternator", seq: Sequence, *, feed: str, key: PRNGKey
     assert isinstance(model.noise, Noise)
     labelled = seq.labelled & seq.valid[:, None]
     if feed == "data":
-        start = model.init(key=key).unread()
+        start = model.first(key)
         encoded = encode(model, seq, start)
         known_z = (seq.targets, labelled) if model.target_dim and model.head is None else None
         params = run(model, seq, start, key, encoded=encoded, known_z=known_z).params

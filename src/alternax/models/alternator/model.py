@@ -244,7 +244,7 @@ class Alternator(ChainModel, Reader):
         check_sequence(self, seq)
         if self.sequential:
             return scan_unroll(self, seq, key=key, state=state, keep=keep)
-        start = self.init(key=key).unread() if state is None else state
+        start = self.first(key) if state is None else state
         trace = run(self, seq, start, key, keep)
         log_weights = observed_log_prob(self.emission(trace.params), seq.x, trace.rows.observed)
         return trace.params, counted_weight(log_weights, trace.rows.before, self.scaling), gather(trace, keep)
@@ -270,7 +270,7 @@ class Alternator(ChainModel, Reader):
             return drawn_moments(self, seq, key, state, PATHS)
         if self.gap == "draw":
             seq = fill_by_draws(self, seq, state, key)
-        start = self.init(key=key).unread() if state is None else state
+        start = self.first(key) if state is None else state
         return moments(self, start, encode(self, seq, start))
 
     @property
@@ -292,6 +292,11 @@ class Alternator(ChainModel, Reader):
         """The same networks, g with zero weight on these columns."""
         first = blind_to(columns, self.ftn.first, self.noise, self.operator)
         return eqx.tree_at(lambda m: m.ftn.first, self, first)
+
+    def first(self, key: Array) -> AlternatorState:
+        """The state before the first row as the forms over whole sequences want it."""
+        start = self.init(key=key)
+        return start if self.sequential else start.without_memories()
 
     def with_gap(self, gap: str) -> "Alternator":
         """The same networks under the other gap rule, "hold" or "draw"."""

@@ -20,8 +20,8 @@ class AlternatorState(eqx.Module):
         z: Mean of the latent after the last jump, given the draws before it.
         spread: Standard deviation of the noise not drawn yet: 1 at the start, sigma_z after a jump, 0 once drawn.
         past: Last values, their ages, the running scale.
-        ftn: State of the FTN's body.
-        otn: State of the OTN's body.
+        ftn: State of the FTN's body; None where it begins by itself, in forms over whole sequences.
+        otn: State of the OTN's body, likewise.
         step: Absolute step: the number of rows taken in.
         window: The last rows taken in, where alpha follows them.
     """
@@ -34,8 +34,8 @@ class AlternatorState(eqx.Module):
     step: Int[Array, "*rows"]
     window: Window | None = None
 
-    def unread(self) -> "AlternatorState":
-        """A first state whose bodies begin by themselves, for forms over whole sequences.
+    def without_memories(self) -> "AlternatorState":
+        """A first state whose bodies begin by themselves; it cannot be stepped from.
 
         A body that is given no state need not read a memory that is empty: attention reads the rows of the sequence
         alone and a long convolution reaches no further back than they do.

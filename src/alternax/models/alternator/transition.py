@@ -83,7 +83,7 @@ def alternator_chain(model: "Alternator", seq: Sequence, key: Array) -> tuple[Al
     """
     check_sequence(model, seq)
     _check_chained(model)
-    code = encode(model, seq, model.init(key=key).unread())
+    code = encode(model, seq, model.first(key))
     rows, counted = code.rows, code.rows.observed
     if model.scaling is not None:
         counted = counted & model.scaling.warmed(rows.before.scale)[:, None]

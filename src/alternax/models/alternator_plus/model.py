@@ -178,7 +178,7 @@ class AlternatorPlusPlus(ChainModel, Reader):
         check_sequence(self, seq)
         if self.base.sequential:
             return scan_unroll(self, seq, key=key, state=state, keep=keep)
-        start = self.init(key=key).unread() if state is None else state
+        start = self.first(key) if state is None else state
         trace = walk(self, seq, start, key, keep).trace
         log_weights = observed_log_prob(self.emission(trace.params), seq.x, trace.rows.observed)
         return trace.params, counted_weight(log_weights, trace.rows.before, self.base.scaling), gather(trace, keep)
@@ -218,6 +218,10 @@ class AlternatorPlusPlus(ChainModel, Reader):
         """The same networks, g and e_nu with zero weight on these columns."""
         of_row = blind_to(columns, self.nu.of_row, self.base.noise, self.base.operator)
         return eqx.tree_at(lambda m: (m.base, m.nu.of_row), self, (self.base.blind_to(columns), of_row))
+
+    def first(self, key: Array) -> AlternatorState:
+        """As for `Alternator`."""
+        return self.base.first(key)
 
     def with_gap(self, gap: str) -> "AlternatorPlusPlus":
         """The same networks under the other gap rule, "hold" or "draw"."""

@@ -25,7 +25,7 @@ def noise_matching(model: "AlternatorPlusPlus", seq: Sequence, *, weight: float 
     """
     labelled = seq.labelled & seq.valid[:, None]
     known = (seq.targets, labelled) if model.target_dim and model.base.head is None else None
-    path = walk(model, seq, model.init(key=key).unread(), key, known_z=known)
+    path = walk(model, seq, model.first(key), key, known_z=known)
     counts, z = counted(seq, model.context), path.trace.z
     ratio = (model.base.sigma_z / model.noise.sigma_x) ** 2
     loss = ratio * _mean_square(_left(path, seq), counts)

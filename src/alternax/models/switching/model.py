@@ -43,10 +43,6 @@ class SwitchingState(eqx.Module):
     belief: Float[Array, "*rows modes"]
     step: Int[Array, "*rows"]
 
-    def unread(self) -> "SwitchingState":
-        """See `AlternatorState`."""
-        return replace(self, alternators=self.alternators.unread())
-
 
 class SwitchingAlternator(ModeModel, Reader):
     """A mixture of Alternators over time, with a discrete mode of behaviour.
@@ -134,7 +130,7 @@ class SwitchingAlternator(ModeModel, Reader):
     def unroll(self, seq: Sequence, *, key: Array, state: SwitchingState | None = None, keep: Array | None = None):
         """The Alternators side by side, then one scan of the mode."""
         check_sequence(self, seq)
-        start = self.init(key=key).unread() if state is None else state
+        start = self._first(key) if state is None else state
         params, weights, after = self._each(seq, start, key, keep)
         before, beliefs, gained = self._believe(seq, start.belief, weights)
         at = seq.length - 1 if keep is None else keep
@@ -160,7 +156,7 @@ class SwitchingAlternator(ModeModel, Reader):
         The probabilities are those of one draw of the latents.
         """
         check_sequence(self, seq)
-        start = self.init(key=key).unread() if state is None else state
+        start = self._first(key) if state is None else state
         mean, var = eqx.filter_vmap(lambda one, s, k: one.filter(seq, key=k, state=s))(
             self.alternators, self._in_step(start), self._keys(key)
         )
@@ -186,7 +182,7 @@ class SwitchingAlternator(ModeModel, Reader):
         Exact given one draw of the latents.
         """
         check_sequence(self, seq)
-        start = self.init(key=key).unread()
+        start = self._first(key)
         weights = self._each(seq, start, key, None)[1]
         before, after, _ = self._believe(seq, start.belief, weights)
         if not smoothed:
@@ -197,6 +193,13 @@ class SwitchingAlternator(ModeModel, Reader):
         """Every Alternator's, likewise."""
         blind = eqx.filter_vmap(lambda one: one.blind_to(columns))(self.alternators)
         return eqx.tree_at(lambda m: m.alternators, self, blind)
+
+    def _first(self, key: Array) -> SwitchingState:
+        """The state before the first row as the Alternators' forms over whole sequences want it."""
+        start = self.init(key=key)
+        if self.alternators.sequential:
+            return start
+        return replace(start, alternators=start.alternators.without_memories())
 
     def _each(self, seq: Sequence, start: SwitchingState, key: Array, keep: Array | None):
         """Params and states of the Alternators, modes leading, and their log-weights `(time, modes)`."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class ByRow:
-    """Something at every row of every series; abstract.
+    """Something at every row of every series: what such results are indexed by.
 
     Attributes:
         times: Time of every row.
