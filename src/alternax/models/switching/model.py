@@ -196,10 +196,8 @@ class SwitchingAlternator(ModeModel, Reader):
 
     def _first(self, key: Array) -> SwitchingState:
         """The state before the first row as the Alternators' forms over whole sequences want it."""
-        start = self.init(key=key)
-        if self.alternators.sequential:
-            return start
-        return replace(start, alternators=start.alternators.without_memories())
+        alternators = eqx.filter_vmap(lambda one, k: one.first(k))(self.alternators, self._keys(key))
+        return replace(self.init(key=key), alternators=alternators)
 
     def _each(self, seq: Sequence, start: SwitchingState, key: Array, keep: Array | None):
         """Params and states of the Alternators, modes leading, and their log-weights `(time, modes)`."""

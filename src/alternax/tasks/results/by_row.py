@@ -36,7 +36,12 @@ class ByRow:
 
 
 class Quantiles(ByRow, ABC):
-    """The same, where every entry has quantiles; abstract."""
+    """The same, where every column has a name and every entry quantiles; abstract."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
 
     @abstractmethod
     def quantile(self, q: float | Sequence[float]) -> np.ndarray:
@@ -48,7 +53,6 @@ class Quantiles(ByRow, ABC):
 
     def _fan(
         self,
-        names: Sequence[str],
         columns: Sequence[int],
         series: int,
         rows: slice,
@@ -64,6 +68,5 @@ class Quantiles(ByRow, ABC):
         law = self.quantile(DRAWN.tolist()).reshape(len(DRAWN), *self.times.shape, -1)
         known = None if truth is None else truth[series][shown][:, columns]
         paths = law[:, series][:, shown][..., columns]
-        return fan_chart(
-            self.times[series][shown], paths, [names[i] for i in columns], truth=known, levels=levels, unit=unit
-        )
+        names = [self.names[i] for i in columns]
+        return fan_chart(self.times[series][shown], paths, names, truth=known, levels=levels, unit=unit)

@@ -95,7 +95,7 @@ class Decoded(Quantiles):
                 raise InputError(f"plot: the truth must hold targets of shape {shape}, found {truth.targets.shape}.")
             known = np.where(truth.labelled, truth.targets, np.nan)
         columns = [self.names.index(name) for name in chosen]
-        return self._fan(self.names, columns, series, rows, levels, truth=known, unit=unit)
+        return self._fan(columns, series, rows, levels, truth=known, unit=unit)
 
     def to_frame(self) -> Any:
         """A long frame: time, feature (the target), mean and std."""

@@ -83,4 +83,4 @@ class LatentMoments(Quantiles):
         chosen = list(range(min(len(self.names), 6))) if dimensions is None else list(dimensions)
         if not all(0 <= i < len(self.names) for i in chosen):
             raise InputError(f"dimensions must be positions below {len(self.names)}; found {chosen}.")
-        return self._fan(self.names, chosen, series, rows, levels)
+        return self._fan(chosen, series, rows, levels)
