@@ -51,13 +51,14 @@ LAYERS: dict[str, Callable[[PRNGKeyArray], Layer]] = {
     "block": lambda key: layers.Block(layers.GRU(DIM, key=key), key=key),
     "residual": lambda key: layers.Residual(layers.LRU(DIM, key=key), expand=2, key=key),
     "stack": lambda key: layers.stack("lru", depth=2, dim=DIM, key=key, state_dim=5),
+    "segments": lambda key: layers.stack("mamba", depth=2, dim=DIM, segment=5, key=key, **OPTIONS["mamba"]),
 }
 
 STRAIGHT_THROUGH: frozenset[str] = frozenset()
 """Layers whose gradient is by design not that of their values (straight-through, top-k)."""
 
 
-ALWAYS = ("lru", "gru", "stack")
+ALWAYS = ("lru", "gru", "stack", "segments")
 CONVOLVED = ("attention", "ckconv", "gru", "lru", "lssl", "s4", "s4d", "stu")
 """Layers that take another form where there are no masks and no elapsed times, and two that do not."""
 

@@ -86,6 +86,7 @@ def test_a_registered_layer_is_known_by_name(monkeypatch):
         (lambda: layers.stack("lru", depth=0, dim=2, key=KEY), "stack: depth must be at least 1, found 0"),
         (lambda: layers.stack("lru", depth=1, dim=0, key=KEY), "stack: dim must be at least 1, found 0"),
         (lambda: layers.stack("lru", depth=1, dim=2, block="gatd", key=KEY), "unknown block 'gatd'; choose from gated"),
+        (lambda: layers.stack("lru", depth=1, dim=2, segment=0, key=KEY), "Stack: segment must be at least 1, found 0"),
         (lambda: layers.Residual(Mean()), "Residual: Mean is a Mixer, which reads future rows"),
         (lambda: layers.Residual(layers.GRU(2, key=KEY), expand=0, key=KEY), "Residual: expand must be at least 1"),
         (lambda: layers.GRU(3, key=KEY)(jnp.zeros((2, 3)), dt=jnp.array([1.0, jnp.nan])), "dt .* found nan at row 1"),

@@ -1,12 +1,16 @@
 """The protocol of sequence layers: causal maps over time with a parallel form and a one-step form that agree."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 LayerState = Any
+
+# Measured in benchmarks/segments.md. Recurrences made of products wait for memory: pieces of this many rows are both
+# smaller and faster. Loops over rows wait for arithmetic: only in sequences so long that memory is what counts.
+CACHED_ROWS, STORED_ROWS = 256, 4_096
 
 
 class Layer(eqx.Module):
@@ -14,9 +18,12 @@ class Layer(eqx.Module):
 
     Attributes:
         dim: Width of input and output.
+        segment_rows: How many rows at a time a `Stack` of such layers best works on when it runs on a CPU: pieces that
+            stay in the cache, computed again for the gradient. None where the whole at once is better.
     """
 
     dim: eqx.AbstractVar[int]
+    segment_rows: ClassVar[int | None] = None
 
     @abstractmethod
     def init_state(self) -> LayerState:

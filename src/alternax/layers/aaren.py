@@ -7,13 +7,14 @@ the scores need no keys: they are the product of x with W_k^T q.
 """
 
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
-from alternax.core.layer import Layer
+from alternax.core.layer import CACHED_ROWS, Layer
 from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state, head_count
 from alternax.ops.attention_scan import AttentionState, Method, attention_scan, attention_step, nothing_seen
@@ -31,6 +32,7 @@ class Aaren(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = CACHED_ROWS
     heads: int = eqx.field(static=True)
     method: Method = eqx.field(static=True)
     query: Float[Array, "heads head_dim"]

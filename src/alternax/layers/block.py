@@ -41,6 +41,11 @@ class Block(Layer):
         self.layer = layer
         self.gate = eqx.nn.Linear(layer.dim, 2 * layer.dim, key=key)
 
+    @property
+    def segment_rows(self) -> int | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The layer's."""
+        return self.layer.segment_rows
+
     def init_state(self) -> LayerState:
         """The layer's."""
         return self.layer.init_state()

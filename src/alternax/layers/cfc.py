@@ -10,7 +10,7 @@ in the first product may be of low rank and sparse, W = M * (L R), as in Tumma e
 """
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.layer import Layer
+from alternax.core.layer import STORED_ROWS, Layer
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.layers.loop import loop_over_rows
 
@@ -35,6 +35,7 @@ class CfC(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = STORED_ROWS
     mode: Mode = eqx.field(static=True)
     input_weight: Float[Array, "units dim"]
     state_weight: tuple[Float[Array, "..."], ...]

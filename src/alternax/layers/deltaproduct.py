@@ -8,14 +8,14 @@ are tracked with (arXiv 2411.12537). The decay g = -exp(rate) softplus(W_a x + b
 2412.06464); it and the gate W_g are options.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
-from alternax.core.layer import Layer
+from alternax.core.layer import CACHED_ROWS, Layer
 from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state, head_count
 from alternax.layers.rms_norm import rms_norm
@@ -47,6 +47,7 @@ class DeltaProduct(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = CACHED_ROWS
     heads: int = eqx.field(static=True)
     head_dim: int = eqx.field(static=True)
     householders: int = eqx.field(static=True)

@@ -8,6 +8,7 @@ After an elapsed time dt the factor is its power dt: S flows, then the row is ad
 """
 
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.layer import Layer
+from alternax.core.layer import CACHED_ROWS, Layer
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.layers.modes import held_scan
 
@@ -32,6 +33,7 @@ class FFM(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = CACHED_ROWS
     memory: int = eqx.field(static=True)
     context: int = eqx.field(static=True)
     alpha: Float[Array, "memory"]

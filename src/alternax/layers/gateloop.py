@@ -8,6 +8,7 @@ not read `dt`.
 """
 
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.layer import Layer
+from alternax.core.layer import CACHED_ROWS, Layer
 from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.layers.modes import scan_modes
@@ -31,6 +32,7 @@ class GateLoop(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = CACHED_ROWS
     in_weight: Float[Array, "projected dim"]
     decay_bias: Float[Array, "dim"]
     phase_bias: Float[Array, "dim"]

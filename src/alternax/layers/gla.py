@@ -7,13 +7,15 @@
 It counts rows and does not read `dt`.
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.layer import Layer
+from alternax.core.layer import CACHED_ROWS, Layer
 from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state, head_count
 from alternax.layers.rms_norm import rms_norm
@@ -34,6 +36,7 @@ class GLA(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = CACHED_ROWS
     heads: int = eqx.field(static=True)
     tau: float = eqx.field(static=True)
     chunk: int = eqx.field(static=True)

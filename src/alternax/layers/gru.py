@@ -3,12 +3,14 @@
 r = s(W_r x + U_r h + b_r),  u = s(W_u x + U_u h + b_u),  n = tanh(W_n x + b_n + r * (U_n h + c_n)),  h <- (1-u) n + u h
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
-from alternax.core.layer import Layer
+from alternax.core.layer import STORED_ROWS, Layer
 from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.ops import gru_scan
@@ -25,6 +27,7 @@ class GRU(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = STORED_ROWS
     input_weight: Float[Array, "gates dim"]
     state_weight: Float[Array, "gates dim"]
     bias: Float[Array, "gates"]

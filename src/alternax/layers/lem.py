@@ -7,13 +7,15 @@ Each line relaxes towards its tanh. After an elapsed time dt what is left of the
 1 - a_t: the paper's equations at dt = 1, and states that never leave [-1, 1] however long the gap.
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.layer import Layer
+from alternax.core.layer import STORED_ROWS, Layer
 from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.layers.loop import loop_over_rows
@@ -30,6 +32,7 @@ class LEM(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = STORED_ROWS
     longest_step: float = eqx.field(static=True)
     input_weight: Float[Array, "gates dim"]
     state_weight: Float[Array, "three_gates dim"]

@@ -10,7 +10,7 @@ that every key dimension holds a softmax average of the values, and a single sca
 Z is kept as m and u with Z = exp(m) u, m the largest k so far: log Z by itself would lose u where k is large.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.layer import Layer
+from alternax.core.layer import CACHED_ROWS, Layer
 from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state, head_count
 from alternax.layers.rms_norm import rms_norm
@@ -50,6 +50,7 @@ class LightNet(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = CACHED_ROWS
     heads: int = eqx.field(static=True)
     chunk: int = eqx.field(static=True)
     query_weight: Float[Array, "heads head_dim dim"]

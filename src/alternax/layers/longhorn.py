@@ -9,12 +9,14 @@ Every channel keeps a vector s that should answer u_t when asked with the key k_
 Since Delta k^2 < 1 the recurrence is stable without a rate of decay. Rows are counted: the layer does not read `dt`.
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
-from alternax.core.layer import Layer
+from alternax.core.layer import CACHED_ROWS, Layer
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.layers.selective_block import Selected, SelectiveBlock, SelectiveState
 from alternax.ops import selective_scan
@@ -30,6 +32,7 @@ class Longhorn(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = CACHED_ROWS
     chunk: int = eqx.field(static=True)
     block: SelectiveBlock
 

@@ -8,6 +8,7 @@ flows, then the row is added to it.
 """
 
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.layer import Layer
+from alternax.core.layer import CACHED_ROWS, Layer
 from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.layers.modes import into_modes, out_of_modes, real_state, scan_modes
@@ -32,6 +33,7 @@ class LRU(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = CACHED_ROWS
     state_dim: int = eqx.field(static=True)
     nu_log: Float[Array, "state_dim"]
     theta_log: Float[Array, "state_dim"]

@@ -5,12 +5,14 @@
 W, U and b are `weight_ih_l0`, `weight_hh_l0` and `bias_ih_l0 + bias_hh_l0` of torch's LSTM.
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
-from alternax.core.layer import Layer
+from alternax.core.layer import STORED_ROWS, Layer
 from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.ops import lstm_scan
@@ -28,6 +30,7 @@ class LSTM(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = STORED_ROWS
     input_weight: Float[Array, "gates dim"]
     state_weight: Float[Array, "gates dim"]
     bias: Float[Array, "gates"]

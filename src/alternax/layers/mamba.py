@@ -9,13 +9,15 @@ The weights are those of transformers' `MambaMixer` under the names in_proj, con
 x_proj, dt_proj, A_log, D, out_proj; `conv` is conv1d turned around.
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.layer import Layer
+from alternax.core.layer import CACHED_ROWS, Layer
 from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.layers.selective_block import SelectiveBlock, SelectiveState
@@ -32,6 +34,7 @@ class Mamba(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = CACHED_ROWS
     chunk: int = eqx.field(static=True)
     block: SelectiveBlock
     A_log: Float[Array, "inner state_dim"]

@@ -11,7 +11,7 @@ dt_bias, A_log, D, norm, out_proj; `conv` is conv1d turned around.
 """
 
 import math
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.layer import Layer
+from alternax.core.layer import CACHED_ROWS, Layer
 from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state, head_count
 from alternax.layers.rms_norm import rms_norm
@@ -48,6 +48,7 @@ class Mamba2(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = CACHED_ROWS
     heads: int = eqx.field(static=True)
     groups: int = eqx.field(static=True)
     delta_limit: tuple[float, float] = eqx.field(static=True)

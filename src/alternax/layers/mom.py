@@ -9,7 +9,7 @@ all memories. The short convolution runs over all rows, not over those of a memo
 output jumps: the gradient is that of the weights w with K as it is.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.layer import Layer
+from alternax.core.layer import CACHED_ROWS, Layer
 from alternax.layers import initial
 from alternax.layers.deltaproduct import unit_length
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state, head_count
@@ -50,6 +50,7 @@ class MoM(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = CACHED_ROWS
     memories: int = eqx.field(static=True)
     active: int = eqx.field(static=True)
     heads: int = eqx.field(static=True)

@@ -51,6 +51,11 @@ class Residual(Layer):
             self.mlp_norm = eqx.nn.RMSNorm(layer.dim, use_bias=False)
             self.mlp = eqx.nn.MLP(layer.dim, layer.dim, expand * layer.dim, 1, activation=jax.nn.gelu, key=key)
 
+    @property
+    def segment_rows(self) -> int | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The layer's."""
+        return self.layer.segment_rows
+
     def init_state(self) -> LayerState:
         """The layer's."""
         return self.layer.init_state()

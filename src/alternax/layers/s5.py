@@ -12,7 +12,7 @@ normal part of HiPPO-LegS, one such matrix for each of `blocks` blocks.
 The real part of Lambda is -exp(rate_log), so that no mode ever grows.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.layer import Layer
+from alternax.core.layer import CACHED_ROWS, Layer
 from alternax.layers import initial
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.layers.modes import into_modes, out_of_modes, real_state, scan_modes
@@ -40,6 +40,7 @@ class S5(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = CACHED_ROWS
     state_dim: int = eqx.field(static=True)
     discretisation: str = eqx.field(static=True)
     rate_log: Float[Array, "state_dim"]

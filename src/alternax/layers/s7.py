@@ -9,6 +9,7 @@ never formed: B_t x_t is quadratic in x_t. Rows are counted: the layer does not 
 """
 
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from alternax.core.errors import InputError
-from alternax.core.layer import Layer
+from alternax.core.layer import CACHED_ROWS, Layer
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
 from alternax.layers.modes import held_scan
 
@@ -32,6 +33,7 @@ class S7(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = CACHED_ROWS
     state_dim: int = eqx.field(static=True)
     w: Float[Array, "state_dim"]
     w_weight: Float[Array, "state_dim dim"]
