@@ -51,16 +51,16 @@ TASKS: dict[str, Callable[..., Symbols]] = {
 }
 
 SHOWS = """What it shows. **State tracking** is as theory has it: at four times the training length parity and S3 are
-kept by the nonlinear recurrences (GRU, LSTM, LEM, CfC: 1.00) and, less surely, by DeltaNet and DeltaProduct with
-negative eigenvalues (.66 to .97); every other layer, however well it does at the length of training, is back at
-guessing or not far from it (the most are S7's .34 in parity, one seed .90, and GateLoop's .26 in S3). S5 at that
-length is held by the negative eigenvalues alone (.80 to .89; GRU .18). **Recall** with several queries wants a matrix
-or a cache: DeltaNet, DeltaProduct and Longhorn have .86 to .94 there, attention .73, block-state .68, LightNet .67,
-Mamba-2 .62, Mamba .37; GRU, LSTM and S7 never learn more than a third of it. **Selective copying** goes on to that
-length in DeltaNet, DeltaProduct and GRU (.95 to 1.00), not in attention (.08) or in layers whose dynamics no input
-changes (.14 at most). Copying by position carries over in none (.07 at most). **Adding** goes on in DeltaNet and
-DeltaProduct (.97 to 1.00), attention, CfC and LightNet (.81 to .88); layers that sum what they see without forgetting
-go astray (far below 0)."""
+kept by the nonlinear recurrences (GRU, LSTM, LEM, CfC: 1.00; LTC parity alone) and, less surely, by DeltaNet and
+DeltaProduct with negative eigenvalues (.66 to .97); every other layer, however well it does at the length of training,
+is back at guessing or not far from it (the most are S7's .34 in parity, one seed .90, and GateLoop's .26 in S3). S5 at
+that length is held by the negative eigenvalues alone (.80 to .89; GRU .18). **Recall** with several queries wants a
+matrix or a cache: MoM, DeltaNet, DeltaProduct and Longhorn have .86 to .96 there, attention .73, block-state .68,
+LightNet .67, Mamba-2 .62, Mamba .37; GRU, LSTM and S7 never learn more than a third of it. **Selective copying** goes
+on to that length in DeltaNet, DeltaProduct, GRU, LEM and MoM (.80 to 1.00), not in attention (.08) or in layers whose
+dynamics no input changes (.14 at most). Copying by position carries over in none (.07 at most). **Adding** goes on in
+DeltaNet, DeltaProduct and MoM (.92 to 1.00), attention, CfC and LightNet (.81 to .88); layers that sum what they see
+without forgetting go astray (far below 0). LTC learns neither copying nor recall in these steps."""
 
 
 class Rows(eqx.Module):

@@ -1,8 +1,9 @@
 """Every registered layer: cost of one streamed step, and how time and memory grow with the length.
 
 Streaming: a 4-layer, width-64 stack fed its own output inside one compiled loop, microseconds a step; its memory at
-1,000 and at 1,000,000 steps is the compiler's own figure. Length: one layer of width 32 on one sequence, forward and
-backward, with temporary memory. A layer that takes `max_length` is built for the length and is not streamed past it.
+1,000 and at 1,000,000 steps is the compiler's own figure. Length: a stack of one plain block of width 32 on one
+sequence, forward and backward, with temporary memory; most layers go through it in segments (segments.md). A layer
+that takes `max_length` is built for the length and is not streamed past it.
 
     python benchmarks/layers.py [--names lru gru] [--lengths 4096 65536] [--out benchmarks/layers.md]
 """
@@ -52,8 +53,8 @@ def by_length(name: str, lengths: list[int]) -> list[str]:
             cells.append("-")
             continue
         options = {"max_length": length} if bounded(name) else {}
-        layer = layers.constructor(name)(32, key=jax.random.key(0), **options)
-        weights, rest = eqx.partition(layer, eqx.is_inexact_array)
+        stack = layers.stack(name, depth=1, dim=32, block="plain", key=jax.random.key(0), **options)
+        weights, rest = eqx.partition(stack, eqx.is_inexact_array)
         loss = lambda w, x, rest=rest: jnp.sum(eqx.combine(w, rest)(x)[0] ** 2)  # noqa: E731
         gradient, x = jax.grad(loss, argnums=(0, 1)), jax.random.normal(jax.random.key(1), (length, 32))
         times.append(milliseconds(gradient, weights, x, repeats=3))

@@ -35,6 +35,7 @@ QUICK = {
     "noisy_window": "--seeds 1 --steps 20",
     "recurrent": "--repeats 2",
     "s4d": "--length 512 --width 16 --repeats 2",
+    "segments": "--names lru",
     "selective_scan": "--length 256 --width 32 --repeats 2",
     "ssd": "--length 256 --width 128 --states 16 --chunks 16 --repeats 2",
     "wmaze": "--seeds 1 --steps 20",

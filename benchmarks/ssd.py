@@ -4,7 +4,8 @@
 each head; `selective_scan` has a decay a channel and state entry. All carry width x state numbers. `temporary` is the
 scratch memory of the compiled gradient, beside arguments and results, also as a share of what all states would take.
 The limit is the time of the multiply-adds of the chunked form alone, at the rate a large product reaches in this run.
-`peer` is transformers' plain PyTorch path with its default chunks of 256; layers are `Mamba2(width / 2, expand=2)`.
+`peer` is transformers' plain PyTorch path with its default chunks of 256; layers are `Mamba2(width / 2, expand=2)`,
+ours both by itself and in a `Stack`, which goes through the rows in segments.
 
     python benchmarks/ssd.py --peer-python ENV/bin/python [--states 16 64] [--chunks 16 32 64] [--out benchmarks/ssd.md]
 
@@ -24,7 +25,8 @@ import numpy as np
 from setting import machine, write_table
 from timing import megabytes, milliseconds
 
-from alternax.layers import Mamba2
+from alternax.core.layer import Layer
+from alternax.layers import Mamba2, Stack
 from alternax.ops import gated_linear, selective_scan, ssd
 
 HEAD_DIM = 64
@@ -63,12 +65,17 @@ def kernels(batch: int, length: int, width: int, state: int, chunks: list[int], 
     return found
 
 
-def layer(batch: int, length: int, width: int, state: int, repeats: int) -> tuple[float, float, float]:
-    """The Mamba-2 layer's numbers, gradients of weights and input."""
-    weights, rest = eqx.partition(
-        Mamba2(width // 2, head_dim=HEAD_DIM, state_dim=state, key=jax.random.key(0)), eqx.is_inexact_array
-    )
-    x = jax.random.normal(jax.random.key(1), (batch, length, width // 2))
+def layers(batch: int, length: int, width: int, state: int, repeats: int) -> dict:
+    """The Mamba-2 layer's numbers, gradients of weights and input, by itself and in a stack."""
+    layer = Mamba2(width // 2, head_dim=HEAD_DIM, state_dim=state, key=jax.random.key(0))
+    sizes = batch, length, width // 2, repeats
+    return {"Mamba2 layer": trained(layer, *sizes), "Mamba2 layer in a stack": trained(Stack((layer,)), *sizes)}
+
+
+def trained(layer: Layer, batch: int, length: int, dim: int, repeats: int) -> tuple[float, float, float]:
+    """A layer's numbers."""
+    weights, rest = eqx.partition(layer, eqx.is_inexact_array)
+    x = jax.random.normal(jax.random.key(1), (batch, length, dim))
     forward = lambda weights, x: jax.vmap(lambda rows: eqx.combine(weights, rest)(rows)[0])(x)  # noqa: E731
     both = jax.grad(lambda weights, x: jnp.sum(forward(weights, x) ** 2), argnums=(0, 1))
     alone = milliseconds(forward, weights, x, repeats=repeats)
@@ -111,7 +118,7 @@ def main() -> None:
     for state in options.states:
         found = kernels(*sizes, state, options.chunks, options.repeats)
         found["limit of ssd by default"] = (*limits(*sizes, state), None)
-        found["Mamba2 layer"] = layer(*sizes, state, options.repeats)
+        found |= layers(*sizes, state, options.repeats)
         if options.peer_python:
             theirs = peer(options.peer_python, *sizes, HEAD_DIM, state, 256, 2)
             found |= {"peer: chunked scan": (*theirs["scan"], None), "peer: Mamba-2 layer": (*theirs["layer"], None)}

@@ -99,7 +99,9 @@ def _ssd(found: list[Table]) -> Iterator[Result]:
     column = "forward and backward, ms"
     for state in dict.fromkeys(row["state"] for row in found[0]):
         own = [row for row in found[0] if row["state"] == state]
-        for ours, peer in (("ssd, chunk by default", "peer: chunked scan"), ("Mamba2 layer", "peer: Mamba-2 layer")):
+        pairs = {"ssd, chunk by default": "chunked scan", "Mamba2 layer": "Mamba-2 layer"}
+        for ours, peer in (*pairs.items(), ("Mamba2 layer in a stack", "Mamba-2 layer")):
+            peer = f"peer: {peer}"
             value, other = number(_starting(own, "what", ours)[column]), _of(_starting(own, "what", peer), column)
             yield Result(f"{ours}, state {state}", column, value, peer=other)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from alternax.ops import selective_scan, ssd, ssd_naive
+from alternax.ops import selective_scan, ssd, ssd_chunks, ssd_naive
 
 pytestmark = pytest.mark.float64
 
@@ -102,6 +102,14 @@ def test_gradients_without_masks_reach_the_last_state(chunk):
     found = jax.jit(jax.grad(lambda a: total(partial(ssd, chunk=chunk), a, {})))(arrays)
     for gradient, want in zip(found, jax.jit(jax.grad(lambda a: total(last, a, {})))(arrays), strict=True):
         close(gradient, want)
+
+
+@pytest.mark.parametrize("chunk", [1, 2])  # eleven chunks in parts of four, the last of zeros, and six in parts of two
+def test_parts_of_a_few_chunks_equal_the_loop(chunk, monkeypatch):
+    monkeypatch.setattr(ssd_chunks, "CACHED_ROWS", 4)
+    check_values("chunked", chunk, GROUPS)
+    test_gradients_equal_those_of_the_loop("chunked", chunk)
+    test_gradients_without_masks_reach_the_last_state(chunk)
 
 
 @pytest.mark.parametrize("method", ["sequential", "chunked"])

@@ -51,7 +51,10 @@ class DiagonalBank(Bank):
 
     def move(self, step: Factors, h: State, x_t: Float[Array, "dim"]) -> State:
         """See `Bank`."""
-        return step[0] * h + step[1] * x_t[:, None]
+        (factor, gain), x_t = step, x_t[:, None]
+        # In real arithmetic, so that XLA keeps real and imaginary parts apart from one step to the next.
+        real = factor.real * h.real - factor.imag * h.imag + gain.real * x_t
+        return jax.lax.complex(real, factor.real * h.imag + factor.imag * h.real + gain.imag * x_t)
 
     def read(self, h: State) -> Float[Array, "dim"]:
         """See `Bank`."""

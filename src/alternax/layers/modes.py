@@ -1,7 +1,7 @@
 """A diagonal recurrence h_t = a_t h_{t-1} + b_t as layers use it: with masks, and in real weights and states.
 
 A mode is one entry of h. Complex numbers are kept as real and imaginary part in a leading axis of length 2, in weights
-and states alike; products with them are one product of real matrices.
+and states alike; products with them are products of real matrices.
 """
 
 import jax
@@ -75,5 +75,4 @@ def into_modes(B: Float[Array, "2 modes dim"], x: Float[Array, "*time dim"]) -> 
 
 def out_of_modes(C: Float[Array, "2 dim modes"], h: Complex[Array, "*time modes"]) -> Float[Array, "*time dim"]:
     """The product Re(C h)."""
-    weight = jnp.concatenate([C[0], -C[1]], axis=1)
-    return jnp.concatenate([h.real, h.imag], axis=-1) @ weight.T
+    return h.real @ C[0].T - h.imag @ C[1].T

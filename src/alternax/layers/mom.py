@@ -161,7 +161,10 @@ class MoM(Layer):
     def _routed(self, x: Float[Array, "*time dim"]) -> tuple[Array, Array]:
         """The weights w of all memories, the shared one last, and which of them the row is sent to."""
         logits = x @ self.router_weight.T
-        chosen = jnp.sum(jax.nn.one_hot(jax.lax.top_k(logits, self.active)[1], self.memories), axis=-2) > 0
+        # By their ranks, the first of equals before the others: for a few memories that is less work than a sort.
+        other, one, place = logits[..., None, :], logits[..., :, None], jnp.arange(self.memories)
+        ahead = (other > one) | ((other == one) & (place < place[:, None]))
+        chosen = jnp.sum(ahead, axis=-1) < self.active
         shares = jax.nn.softmax(logits, axis=-1, where=chosen)
         shared = jnp.ones_like(shares[..., :1])
         return jnp.concatenate([shares, shared], axis=-1), jnp.concatenate([chosen, shared > 0], axis=-1)

@@ -5,9 +5,7 @@
 (Dao and Gu 2024, arXiv 2405.21060, section 6: block decomposition of a semiseparable matrix.) Inside a chunk the
 outputs are a masked product, y = (W * C B^T) x with W_ts = a_t ... a_{s+1}; between chunks only border states pass.
 
-The gradient is written by hand: nothing but the border states is kept, W is built again. The gradient of log a_r is the
-sum of what passes through row r, over all pairs s < r <= t; summed directly, and not as the difference of two running
-sums, it stays exact where the decay is strong.
+The chunks, and their gradient written by hand, are in `ssd_chunks`.
 """
 
 from typing import Literal
@@ -18,9 +16,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from alternax.core.errors import InputError
-from alternax.ops.chunks import from_chunks, in_chunks
-from alternax.ops.linear_scan import linear_scan
-from alternax.ops.log_decay import decay_between, held, own, split_sums
+from alternax.ops.log_decay import held, own
+from alternax.ops.ssd_chunks import chunked
 
 Method = Literal["auto", "sequential", "chunked"]
 
@@ -75,7 +72,7 @@ def ssd(
     x = x.reshape(length, groups, -1, head_dim)
     log_decay, state = log_decay.reshape(length, groups, -1), state.reshape(*x.shape[1:], width)
     written = x if valid is None else jnp.where(valid[:, None, None, None], x, 0.0)
-    run = _sequential if method == "sequential" else _chunked
+    run = _sequential if method == "sequential" else chunked
     y, states = run(written, held(log_decay, valid, resets), B, C, state, keep, chunk)
     if valid is not None:  # there y is C_t S_{t-1} so far
         asked = own(log_decay, resets)[..., None] * y + jnp.einsum("tgn,tgn->tg", C, B)[..., None, None] * x
@@ -142,94 +139,3 @@ def _sequential(x, log_decay, B, C, state, keep, chunk):
 
     last, (y, states) = jax.lax.scan(body, state, (x, jnp.exp(log_decay), B, C))
     return y, last if keep is None else states[keep]
-
-
-def _chunked(x, log_decay, B, C, state, keep, chunk):
-    """Chunks of matrix products; x is (time, groups, heads of a group, head_dim), and rows of zeros change nothing."""
-    length = x.shape[0]
-    x, log_decay, B, C = (in_chunks(v, chunk) for v in (x, log_decay, B, C))
-    log_decay = jnp.moveaxis(log_decay, 1, -1)
-    y, borders = _chunks(x, log_decay, B, C, state)
-    y = from_chunks(y, length)
-    return y, borders[-1] if keep is None else _states_at(keep % length, x, log_decay, B, borders)
-
-
-def _states_at(keep, x, log_decay, B, borders):
-    """The states after the rows `keep`, from the border before each and the rows of its chunk up to it."""
-    sums = split_sums(log_decay, -1)
-
-    def one(place, within):
-        earlier, last = sums[:, place], sums[:, place, :, :, within]
-        weight = decay_between(earlier, last[..., None], jnp.arange(earlier.shape[-1]) <= within)
-        written = jnp.einsum("sgrp,grs,sgn->grpn", x[place], weight, B[place])
-        return decay_between(jnp.zeros_like(last), last)[..., None, None] * borders[place] + written
-
-    return jax.vmap(one)(keep // x.shape[1], keep % x.shape[1])
-
-
-def _weights(log_decay: Float[Array, "chunks groups heads row"]) -> tuple[Array, Array, Array]:
-    """Decay from row s to row t, from the border before the chunk to row t, from row s to the end of the chunk."""
-    sums, rows = split_sums(log_decay, -1), jnp.arange(log_decay.shape[-1])
-    within = decay_between(sums[..., None, :], sums[..., :, None], rows[:, None] >= rows)
-    return within, decay_between(jnp.zeros_like(sums), sums), decay_between(sums, sums[..., -1:])
-
-
-def _by_row(weight: Float[Array, "chunks groups heads row"]) -> Float[Array, "chunks row groups heads 1"]:
-    return jnp.moveaxis(weight, -1, 1)[..., None]
-
-
-@jax.custom_vjp
-def _chunks(x, log_decay, B, C, state):
-    """Outputs, and the states at the borders of all chunks, the first and the last included."""
-    within, entering, leaving = _weights(log_decay)
-    scores = jnp.einsum("ctgn,csgn->cgts", C, B)
-    written = jnp.einsum("csgrp,csgn->cgrpn", _by_row(leaving) * x, B)
-    states = linear_scan(entering[..., -1, None, None], written, state)
-    borders = jnp.concatenate([state[None], states])
-    y = _by_row(entering) * jnp.einsum("ctgn,cgrpn->ctgrp", C, borders[:-1])
-    return y + jnp.einsum("cgrts,csgrp->ctgrp", scores[:, :, None] * within, x), borders
-
-
-def _forward(x, log_decay, B, C, state):
-    y, borders = _chunks(x, log_decay, B, C, state)
-    return (y, borders), (x, log_decay, B, C, borders)
-
-
-def _backward(saved, cotangents):
-    x, log_decay, B, C, borders = saved
-    dy, dborders = cotangents
-    # Kept out of the fusions below, where XLA would take every exponential again inside a sum.
-    within, entering, leaving = jax.lax.optimization_barrier(_weights(log_decay))
-    before, dy_entering = borders[:-1], _by_row(entering) * dy
-    dread = dborders[:-1] + jnp.einsum("ctgrp,ctgn->cgrpn", dy_entering, C)
-    dstates = linear_scan(entering[..., -1, None, None], dread, dborders[-1], reverse=True)
-    after = jnp.concatenate([dstates[1:], dborders[-1:]])
-
-    scores = jnp.einsum("ctgn,csgn->cgts", C, B)[:, :, None] * within
-    dscores = jnp.einsum("ctgrp,csgrp->cgrts", dy, x)
-    dx_leaving = _by_row(leaving) * jnp.einsum("csgn,cgrpn->csgrp", B, after)
-    dx = jnp.einsum("cgrts,ctgrp->csgrp", scores, dy) + dx_leaving
-    # Sums over heads as products with ones, which XLA runs ten times faster than its reductions.
-    one_each = jnp.ones(x.shape[3], x.dtype)
-    dproduct = jnp.einsum("cgrts,r->cgts", dscores * within, one_each)
-    dread_by_head = jnp.einsum("ctgrp,cgrpn->ctgrn", dy_entering, before)
-    dC = jnp.einsum("cgts,csgn->ctgn", dproduct, B) + jnp.einsum("ctgrn,r->ctgn", dread_by_head, one_each)
-    dB = jnp.einsum("cgts,ctgn->csgn", dproduct, C)
-    dB += jnp.einsum("csgrp,cgrpn->csgn", _by_row(leaving) * x, after)
-    through = entering[..., -1] * jnp.einsum("cgrpn,cgrpn->cgr", after, before)
-    into = jnp.einsum("ctgrn,ctgn->cgrt", dread_by_head, C)
-    out = jnp.einsum("csgrp,csgrp->cgrs", x, dx_leaving)
-    dlog = _passing(dscores * scores, into, out, through)
-    return dx, dlog, dB, dC, dstates[0]
-
-
-def _passing(pairs, into, out, through):
-    """For every row r what passes through it: pairs s < r <= t, the border before to t, s to the border after, both."""
-    rows = jnp.arange(pairs.shape[-1])
-    before = rows[:, None] < rows  # [s, r]
-    from_before = jnp.einsum("cgrts,su->cgrtu", pairs, before.astype(pairs.dtype)) + into[..., None]
-    arriving = jnp.sum(jnp.where(before, 0.0, from_before), axis=-2)
-    return arriving + out @ before.astype(out.dtype) + through[..., None]
-
-
-_chunks.defvjp(_forward, _backward)
