@@ -124,6 +124,14 @@ def test_a_loop_over_steps_compiles_one_step(name):
     assert names == []
 
 
+def test_a_stack_outside_jit_compiles_its_segments_once():
+    stack = ax.layers.stack("lru", depth=1, dim=2, segment=4, key=jax.random.key(0))
+    stack(jnp.zeros((12, 2)))
+    with compilations() as names:
+        stack(jnp.ones((12, 2)))
+    assert names == []
+
+
 @pytest.mark.parametrize("net", [model(), small()], ids=["autoregressive", "alternator"])
 def test_a_models_state_keeps_its_types_from_row_to_row(net):
     row, seen, none, key = jnp.zeros(2), jnp.ones(2, bool), jnp.zeros(0), jax.random.key(0)

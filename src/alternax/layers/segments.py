@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from alternax.core.layer import LayerState
 
 
+@eqx.filter_jit  # so that a call outside jit does not build its loop anew each time
 def in_segments(
     run: Callable[..., tuple[Array, LayerState]],
     x: Float[Array, "time dim"],
