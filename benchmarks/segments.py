@@ -2,8 +2,8 @@
 
 Blocks "plain" of the sizes named in the head (series x rows x width, number of blocks), forward and backward, gradients
 of all weights. `whole` goes through a sequence at once, `segments` is what a stack does by itself (`segment_rows` of
-its layers), with what is computed again included. A layer that a stack does not cut at these lengths is left out;
-loops over rows (STORED_ROWS) are cut in the last case alone.
+its layers), with what is computed again included. A layer that a stack never cuts is left out; where segments have
+4,096 rows, only the last case is cut.
 
     python benchmarks/segments.py [--names lru mamba2] [--out benchmarks/segments.md]
 """

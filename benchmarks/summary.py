@@ -106,6 +106,14 @@ def _ssd(found: list[Table]) -> Iterator[Result]:
             yield Result(f"{ours}, state {state}", column, value, peer=other)
 
 
+def _segments(found: list[Table]) -> Iterator[Result]:
+    for row in found[0]:
+        for column in (name for name in row if name.endswith(": segments, ms (MB)")):
+            if row[column] != "-":
+                ours, whole = (float(row[name].split()[0]) for name in (column, column.replace("segments", "whole")))
+                yield Result(f"{row['layer']}, {column.split(':')[0]}", "forward and backward, ms", ours, whole)
+
+
 def _s4d(found: list[Table]) -> Iterator[Result]:
     column = "forward and backward, ms"
     ours = number(_starting(found[0], "form", "chunked")[column])
@@ -179,6 +187,7 @@ READERS: dict[str, Callable[[list[Table]], Iterator[Result]]] = {
     "fft_conv": _fft_conv,
     "selective_scan": _selective_scan,
     "ssd": _ssd,
+    "segments": _segments,
     "s4d": _s4d,
     "recurrent": _recurrent,
     "against_torch": _against_torch,

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 LayerState = Any
 
 # Measured in benchmarks/segments.md. Recurrences made of products wait for memory: pieces of this many rows are both
-# smaller and faster. Loops over rows wait for arithmetic: only in sequences so long that memory is what counts.
+# smaller and faster. Loops over rows wait for arithmetic, and an FFT likes thousands of rows: only very long sequences.
 CACHED_ROWS, STORED_ROWS = 256, 4_096
 
 

@@ -7,13 +7,14 @@ the channels and started at random. The paper's layer norm and residual connecti
 """
 
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
-from alternax.core.layer import Layer
+from alternax.core.layer import STORED_ROWS, Layer
 from alternax.layers import channels, initial
 from alternax.layers.diagonal import DiagonalBank
 from alternax.layers.inputs import check_row, check_rows, check_size, check_state
@@ -31,6 +32,7 @@ class GSS(Layer):
     """
 
     dim: int = eqx.field(static=True)
+    segment_rows: ClassVar[int | None] = STORED_ROWS
     inner_dim: int = eqx.field(static=True)
     state_dim: int = eqx.field(static=True)
     method: channels.Method = eqx.field(static=True)
