@@ -58,7 +58,7 @@ STRAIGHT_THROUGH: frozenset[str] = frozenset()
 """Layers whose gradient is by design not that of their values (straight-through, top-k)."""
 
 
-ALWAYS = ("lru", "gru", "stack", "segments")
+ALWAYS = ("lru", "gru", "stack")
 CONVOLVED = ("attention", "ckconv", "gru", "lru", "lssl", "s4", "s4d", "stu")
 """Layers that take another form where there are no masks and no elapsed times, and two that do not."""
 
