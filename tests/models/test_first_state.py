@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
+from conformance.layers import mostly_slow
 
 import alternax as ax
 from alternax.core.sequence import Sequence
@@ -19,7 +20,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", mostly_slow(MODELS, always=("attention", "ckconv", "stu")))
 def test_no_state_is_the_first_state_and_cheaper(name):
     """The bodies may hold 1,024 rows: all they need to read of them are the nine there are."""
     model, rng = MODELS[name](), np.random.default_rng(0)
