@@ -18,7 +18,7 @@ TOLERANCE = 1e-11
 PATHS = 2000
 every_model = pytest.mark.parametrize("name", mostly_slow(MODELS, always=ESSENTIAL))
 # Laws that compile a function of their own run for a few models in `make test`, for all in `make test-all`.
-some_models = pytest.mark.parametrize("name", mostly_slow(MODELS, always=("default", "student", "draw")))
+some_models = pytest.mark.parametrize("name", mostly_slow(MODELS, always=("default", "draw")))
 double = pytest.mark.float64
 
 
