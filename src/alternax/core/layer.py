@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 LayerState = Any
 
 # Measured in benchmarks/segments.md. Recurrences made of products wait for memory: pieces of this many rows are both
-# smaller and faster. Loops over rows wait for arithmetic, and an FFT likes thousands of rows: only very long sequences.
+# smaller and faster. Loops over rows wait for arithmetic: only very long sequences, and so with GSS.
 CACHED_ROWS, STORED_ROWS = 256, 4_096
 
 

@@ -33,7 +33,7 @@ def in_segments(
     """What `run`, called as a `Layer`, answers on all of `x`, by segments of about `rows` rows.
 
     They are all of one length, the largest from `rows` down to half of it that divides the sequence; where none does,
-    they have `rows` rows and a shorter one comes last. Each is handed a key of its own.
+    they have `rows` rows and a shorter one comes last. Each is handed a key of its own, so what is drawn differs.
     """
     length = x.shape[0]
     size = next((n for n in range(rows, rows // 2, -1) if length % n == 0), rows)

@@ -66,14 +66,15 @@ def _across(entering: Float[Array, "chunks groups heads row"]) -> Float[Array, "
 @jax.custom_vjp
 def _parts(x, log_decay, B, C, state):
     """Outputs, the states before all chunks, and the last one; parts of some chunks one after another."""
-
-    def body(state, rows):
-        x, log_decay, B, C = rows
-        y, borders = _chunks(x, log_decay, B, C, state)
-        return borders[-1], (y, borders[:-1])
-
-    last, (y, before) = jax.lax.scan(body, state, (x, log_decay, B, C))
+    last, (y, before) = jax.lax.scan(_part, state, (x, log_decay, B, C))
     return y, before, last
+
+
+def _part(state, rows):
+    """One part; a function of the module, so that a call outside jit does not build the loop anew each time."""
+    x, log_decay, B, C = rows
+    y, borders = _chunks(x, log_decay, B, C, state)
+    return borders[-1], (y, borders[:-1])
 
 
 def _forward(x, log_decay, B, C, state):
